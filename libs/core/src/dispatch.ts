@@ -1,0 +1,66 @@
+/**
+ * What a worker does with a work item that it was handed, decided from the tail that the leader shows.
+ *
+ * Invariants: delivery counts decide nothing; an item that belongs to the running attempt is a takeover, another item
+ * beside a running attempt is a twin; only creation writes the first event of a log.
+ */
+import { isTerminal, type TaskStatus } from '@taskstream/protocol';
+
+/** What the tail of a log tells about attempts. */
+export interface AttemptFacts {
+  readonly status: TaskStatus;
+  /** The latest attempt's number; 0 before the first. */
+  readonly attempt: number;
+  /** The work item of the running attempt; undefined when none is running. */
+  readonly runningItem: string | undefined;
+  /** Attempts that ended by a fault; hand-overs do not count. */
+  readonly failures: number;
+}
+
+export type DispatchDecision =
+  /** Begin attempt number `attempt`. */
+  | {
+      readonly type: 'start';
+      readonly attempt: number;
+      readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over';
+      readonly failures: number;
+    }
+  /** The last allowed attempt died with its worker: end the task. */
+  | { readonly type: 'fail'; readonly failures: number }
+  /** The task is over, or the item is a twin: remove the item. */
+  | { readonly type: 'ack'; readonly why: 'terminal' | 'twin' }
+  /** No log and the task cannot have expired: it may not be visible yet. Look again later. */
+  | { readonly type: 'nak' }
+  /** No log and the item is older than any task can be. */
+  | { readonly type: 'term' };
+
+export interface DispatchInput {
+  readonly facts: AttemptFacts | undefined;
+  readonly itemId: string;
+  /** Whether the task's spec has expired or is gone while the item is old. */
+  readonly expired: boolean;
+  readonly attemptsMax: number;
+  /** Whether the latest attempt was handed over by a drain. */
+  readonly handedOver: boolean;
+}
+
+export function decideDispatch(input: DispatchInput): DispatchDecision {
+  const { facts, itemId } = input;
+  if (facts === undefined) return input.expired ? { type: 'term' } : { type: 'nak' };
+  if (isTerminal(facts.status)) return { type: 'ack', why: 'terminal' };
+  const attempt = facts.attempt + 1;
+  if (facts.runningItem === undefined) {
+    const cause = facts.attempt === 0 ? 'first' : input.handedOver ? 'handed_over' : 'retry';
+    return { type: 'start', attempt, cause, failures: facts.failures };
+  }
+  if (facts.runningItem !== itemId) return { type: 'ack', why: 'twin' };
+  const failures = facts.failures + 1;
+  if (failures >= input.attemptsMax) return { type: 'fail', failures };
+  return { type: 'start', attempt, cause: 'lease_lost', failures };
+}
+
+/** Milliseconds before the next attempt: exponential, with `jitter` in [0, 1) taking up to half of it away. */
+export function backoffMs(failures: number, baseMs: number, capMs: number, jitter: number): number {
+  const full = Math.min(capMs, baseMs * 2 ** Math.max(0, failures - 1));
+  return Math.round(full * (1 - jitter / 2));
+}

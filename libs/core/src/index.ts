@@ -1,0 +1,52 @@
+export {
+  PROBES_MAX,
+  searchAnswer,
+  searchStep,
+  SLACK_EVENTS,
+  startSearch,
+  type Found,
+  type SearchState,
+  type SearchStep,
+} from './cursor-search.js';
+export { backoffMs, decideDispatch, type AttemptFacts, type DispatchDecision, type DispatchInput } from './dispatch.js';
+export { isTaskstreamError, TaskstreamError, type ErrorCode } from './errors.js';
+export { HAPPENINGS, nextPhase, PHASES, phaseOf, REFUSED, statusOf, type Happening, type Phase } from './lifecycle.js';
+export { fit, forEachLine, packEnd, packFrom, type Fit, type Pack } from './pack.js';
+export type {
+  AttemptLog,
+  AttemptStart,
+  AttemptStore,
+  ClaimedItem,
+  Delivery,
+  EventDraft,
+  EventReader,
+  EventStream,
+  MailboxCommand,
+  Tail,
+  TaskSnapshot,
+  TaskStore,
+  ToolCatalogue,
+  ToolPublisher,
+  WorkQueue,
+} from './ports.js';
+export {
+  admits,
+  chooseClass,
+  FILL_SHARE_MAX,
+  isExpired,
+  statusDue,
+  type RetentionClass,
+  type WriteKind,
+} from './retention.js';
+export { SPEC_VERSION, TaskSpec } from './spec.js';
+export {
+  isOver,
+  openSession,
+  sessionStep,
+  type SessionAction,
+  type SessionInput,
+  type SessionState,
+  type SessionStep,
+} from './stream-session.js';
+export { formatTaskId, parseTaskId, TASK_ID_LENGTH_MAX, TASK_ID_RANDOM_LENGTH, type TaskPlace } from './task-id.js';
+export { QueueName, TaskSupport, TOOL_DEFINITION_VERSION, ToolDefinition, ToolName } from './tool-definition.js';

@@ -1,0 +1,156 @@
+/**
+ * What the services need from the event log, the work queue, the mailbox and the catalogue, in the words of the
+ * domain. `libs/jetstream` implements it on NATS, `libs/worker`'s test kit in memory.
+ *
+ * Invariants: no broker type and no stream sequence appears here; every wait takes an AbortSignal or has a bound.
+ */
+import type { EventIdentity, StatusPayload, StreamEndReason, TaskStatus } from '@taskstream/protocol';
+import type { AttemptFacts } from './dispatch.js';
+import type { Pack } from './pack.js';
+import type { TaskSpec } from './spec.js';
+import type { ToolDefinition } from './tool-definition.js';
+
+/** An event before it has a seq. `payload` must be a JSON object. */
+export interface EventDraft {
+  readonly type: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly identity?: EventIdentity | undefined;
+}
+
+/** What the last pack of a log tells. */
+export interface Tail extends AttemptFacts {
+  readonly nextSeq: number;
+  /** Whether the latest attempt was handed over by a drain. */
+  readonly handedOver: boolean;
+}
+
+/** What a delivery of a stream session holds. */
+export type Delivery =
+  | { readonly type: 'packs'; readonly packs: ReadonlyArray<Pack> }
+  | { readonly type: 'end'; readonly reason: StreamEndReason; readonly status: TaskStatus; readonly nextSeq: number }
+  | { readonly type: 'gone'; readonly earliestSeq: number };
+
+/** One reader of one task. Not safe for concurrent `next` calls. */
+export interface EventStream {
+  /** Waits for events or the end. After `end` or `gone` it keeps answering the same. */
+  next(): Promise<Delivery>;
+  /** Ends the session from outside; a pending `next` resolves with the end. */
+  close(reason: StreamEndReason): void;
+}
+
+export interface EventReader {
+  /**
+   * Opens a session after the exclusive cursor `after`, or at the earliest retained event.
+   * @throws TaskstreamError unknown_task, events_gone (`details.earliestSeq`), cursor_ahead (`details.nextSeq`),
+   *   log_unavailable
+   */
+  open(taskId: string, after: number | undefined): Promise<EventStream>;
+}
+
+/** A task as it stands: its spec, its latest status with the time of that status, its tail. */
+export interface TaskSnapshot {
+  readonly spec: TaskSpec;
+  readonly status: StatusPayload;
+  /** ISO 8601: when the latest status event was made. */
+  readonly statusUpdatedAt: string;
+  readonly nextSeq: number;
+}
+
+export interface TaskStore {
+  /** Creates a task durably: spec, first event, work item. Resolves with false when the same task exists already. */
+  create(spec: TaskSpec): Promise<boolean>;
+  /** Undefined for an unknown or expired task. */
+  read(taskId: string): Promise<TaskSnapshot | undefined>;
+  /** The immutable spec; undefined for an unknown task. Cached. */
+  readSpec(taskId: string): Promise<TaskSpec | undefined>;
+  /** Asks for a task's end; ends it at once when no attempt runs. */
+  cancel(taskId: string, reason?: string): Promise<void>;
+  /** Puts a command into the mailbox. @throws TaskstreamError mailbox_full, log_unavailable */
+  send(taskId: string, command: MailboxCommand): Promise<void>;
+}
+
+/** A claimed work item: a lease on the right to try a task. */
+export interface ClaimedItem {
+  readonly itemId: string;
+  readonly taskId: string;
+  /** Extends the lease by its full length. Does nothing while disconnected. */
+  extend(): void;
+  /** Removes the item. Only after an own append has landed. */
+  ack(): Promise<void>;
+  /** Gives the item back; it is delivered again after `delayMs`. */
+  nak(delayMs: number): Promise<void>;
+  /** Removes an item that can never run. */
+  term(reason: string): Promise<void>;
+}
+
+export interface WorkQueue {
+  /**
+   * One pull: hands out up to `count` items of a queue as they come, and resolves when it has, when its time is over,
+   * or when the signal aborts. @throws TaskstreamError log_unavailable, or the broker's own error
+   */
+  pull(queue: string, count: number, onItem: (item: ClaimedItem) => void, signal: AbortSignal): Promise<void>;
+}
+
+/** The log of a task in the hands of one attempt. */
+export interface AttemptLog {
+  readonly attempt: number;
+  /** The next event's seq. */
+  readonly nextSeq: number;
+  /** Aborts when the attempt may no longer write; the reason is a TaskstreamError. */
+  readonly signal: AbortSignal;
+  /**
+   * Queues events in order; resolves when they are durable.
+   * @throws TaskstreamError invalid_event, payload_too_large, emit_overflow, task_ended, fenced, stream_full,
+   *   data_lost, log_unavailable
+   */
+  append(events: ReadonlyArray<EventDraft>): Promise<void>;
+  /** States the task's status as an event. A terminal one closes the log. */
+  appendStatus(status: StatusPayload): Promise<void>;
+  /** Ends the attempt without ending the task. Closes this log for the attempt. */
+  appendAttemptEnd(end: {
+    reason: 'error' | 'timeout' | 'handed_over';
+    message?: string;
+    retryAt?: string;
+  }): Promise<void>;
+  /** Whether the leader's tail still shows this attempt. @throws TaskstreamError fenced when not */
+  confirm(): Promise<void>;
+}
+
+export interface AttemptStore {
+  readSpec(taskId: string): Promise<TaskSpec | undefined>;
+  /** The tail as the leader has it; undefined when the log is empty. */
+  readTail(taskId: string): Promise<Tail | undefined>;
+  /**
+   * Appends `attempt.started`; once it resolves, every older attempt is fenced.
+   * @throws TaskstreamError fenced when the tail moved meanwhile: read it again
+   */
+  beginAttempt(spec: TaskSpec, tail: Tail, start: AttemptStart): Promise<AttemptLog>;
+  /** Appends a terminal failure without running, from the given tail. @throws TaskstreamError fenced */
+  failTask(spec: TaskSpec, tail: Tail, status: StatusPayload): Promise<void>;
+  /** Follows the mailbox from its beginning until the signal aborts. */
+  followMailbox(taskId: string, onCommand: (command: MailboxCommand) => void, signal: AbortSignal): Promise<void>;
+}
+
+export interface AttemptStart {
+  readonly attempt: number;
+  readonly failures: number;
+  readonly itemId: string;
+  readonly worker: string;
+  readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over';
+}
+
+/** A command to a running task. */
+export type MailboxCommand =
+  | { readonly type: 'cancel'; readonly reason?: string | undefined }
+  | { readonly type: 'input'; readonly key: string; readonly response: unknown };
+
+export interface ToolCatalogue {
+  list(): ToolDefinition[];
+  get(name: string): ToolDefinition | undefined;
+  /** Called after every change. Returns an unsubscribe function. */
+  onChange(listener: () => void): () => void;
+}
+
+export interface ToolPublisher {
+  publish(definitions: ReadonlyArray<ToolDefinition>): Promise<void>;
+}

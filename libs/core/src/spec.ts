@@ -1,0 +1,33 @@
+/**
+ * The spec: the immutable record of a task, written once at creation.
+ *
+ * Invariant: the stored format is versioned by `v`; a reader refuses a version that it does not know.
+ */
+import * as z from 'zod';
+
+export const SPEC_VERSION = 1;
+
+export const TaskSpec = z.looseObject({
+  v: z.literal(SPEC_VERSION),
+  taskId: z.string(),
+  tool: z.string().min(1),
+  arguments: z.record(z.string(), z.unknown()),
+  /** The authenticated principal that the task belongs to. */
+  owner: z.string().min(1),
+  /** ISO 8601. */
+  createdAt: z.iso.datetime(),
+  ttlMs: z.int().positive().nullable(),
+  pollIntervalMs: z.int().positive(),
+  queue: z.string(),
+  /** 0 is served first. */
+  priority: z.int().min(0).max(9),
+  /** Tasks of one fairness key share its turn in the queue. */
+  fairnessKey: z.string(),
+  attemptsMax: z.int().positive(),
+  /** What the creator declared: kinds of input that it did not declare are never asked. */
+  clientCapabilities: z.record(z.string(), z.unknown()),
+  traceparent: z.string().optional(),
+  /** SHA-256 of tool and arguments, base64url: tells a retried call from another one under the same key. */
+  requestDigest: z.string().optional(),
+});
+export type TaskSpec = z.infer<typeof TaskSpec>;

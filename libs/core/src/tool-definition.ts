@@ -1,0 +1,31 @@
+/**
+ * A tool as the catalogue holds it: everything that a front end needs, nothing of how it runs.
+ *
+ * Invariant: the stored format is versioned by `v`.
+ */
+import * as z from 'zod';
+
+export const TOOL_DEFINITION_VERSION = 1;
+/** MCP 2026-07-28 §Tool Names. */
+export const ToolName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected 1 to 64 characters of A-Z a-z 0-9 _ . -');
+/** Queue names are subject tokens and parts of consumer names. */
+export const QueueName = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'expected 1 to 32 characters of A-Z a-z 0-9 _ -');
+export const TaskSupport = z.enum(['required', 'optional', 'forbidden']);
+export type TaskSupport = z.infer<typeof TaskSupport>;
+
+const JsonSchema = z.looseObject({ type: z.literal('object') });
+
+export const ToolDefinition = z.looseObject({
+  v: z.literal(TOOL_DEFINITION_VERSION),
+  name: ToolName,
+  title: z.string().optional(),
+  description: z.string(),
+  inputSchema: JsonSchema,
+  outputSchema: JsonSchema.optional(),
+  taskSupport: TaskSupport,
+  queue: QueueName,
+  ttlMs: z.int().positive().nullable(),
+  pollIntervalMs: z.int().positive(),
+  attemptsMax: z.int().positive(),
+});
+export type ToolDefinition = z.infer<typeof ToolDefinition>;

@@ -1,0 +1,149 @@
+/** What a worker does with an item: every combination that a tail can show. */
+import { isTerminal, TASK_STATUSES, type TaskStatus } from '@taskstream/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { backoffMs, decideDispatch, type DispatchDecision, type DispatchInput } from '../src/index.js';
+
+const MINE = 'item-1';
+const OTHER = 'item-2';
+
+interface Case {
+  readonly status: TaskStatus;
+  readonly attempt: number;
+  readonly runningItem: string | undefined;
+  readonly failures: number;
+  readonly expired: boolean;
+  readonly attemptsMax: number;
+  readonly handedOver: boolean;
+}
+
+const CASES: Case[] = TASK_STATUSES.flatMap((status) =>
+  [0, 1, 2, 7].flatMap((attempt) =>
+    [undefined, MINE, OTHER].flatMap((runningItem) =>
+      [0, 1, 2, 3].flatMap((failures) =>
+        [1, 2, 3].flatMap((attemptsMax) =>
+          [true, false].flatMap((expired) =>
+            [true, false].map((handedOver) => ({
+              status,
+              attempt,
+              runningItem,
+              failures,
+              attemptsMax,
+              expired,
+              handedOver,
+            })),
+          ),
+        ),
+      ),
+    ),
+  ),
+);
+
+function inputOf(c: Case): DispatchInput {
+  const { status, attempt, runningItem, failures, ...rest } = c;
+  return { facts: { status, attempt, runningItem, failures }, itemId: MINE, ...rest };
+}
+
+/** The rules in the order of the design: DESIGN §3.8 Takeover. */
+function wanted(c: Case): DispatchDecision {
+  if (isTerminal(c.status)) return { type: 'ack', why: 'terminal' };
+  if (c.runningItem === OTHER) return { type: 'ack', why: 'twin' };
+  if (c.runningItem === MINE) {
+    return c.failures + 1 >= c.attemptsMax
+      ? { type: 'fail', failures: c.failures + 1 }
+      : { type: 'start', attempt: c.attempt + 1, cause: 'lease_lost', failures: c.failures + 1 };
+  }
+  const cause = c.attempt === 0 ? 'first' : c.handedOver ? 'handed_over' : 'retry';
+  return { type: 'start', attempt: c.attempt + 1, cause, failures: c.failures };
+}
+
+describe('decideDispatch', () => {
+  it('decides every combination of a tail as the design says', () => {
+    expect(CASES).toHaveLength(5 * 4 * 3 * 4 * 3 * 2 * 2);
+    const seen = new Set<string>();
+    for (const c of CASES) {
+      const decision = decideDispatch(inputOf(c));
+      expect({ c, decision }).toEqual({ c, decision: wanted(c) });
+      seen.add(JSON.stringify({ ...decision, attempt: undefined, failures: undefined }));
+    }
+    expect(seen.size).toBe(7);
+  });
+
+  it('without a log: waits while the task can exist, removes the item when it cannot', () => {
+    for (const handedOver of [true, false]) {
+      for (const attemptsMax of [1, 3]) {
+        const none = { facts: undefined, itemId: MINE, attemptsMax, handedOver };
+        expect(decideDispatch({ ...none, expired: false })).toEqual({ type: 'nak' });
+        expect(decideDispatch({ ...none, expired: true })).toEqual({ type: 'term' });
+      }
+    }
+  });
+
+  it('never starts beside a running attempt of another item, and never after the end', () => {
+    for (const c of CASES) {
+      const decision = decideDispatch(inputOf(c));
+      if (c.runningItem === OTHER || isTerminal(c.status)) expect(decision.type).toBe('ack');
+    }
+  });
+
+  it('an attempt number always rises by one, and a hand-over costs no failure', () => {
+    for (const c of CASES) {
+      const decision = decideDispatch(inputOf(c));
+      if (decision.type !== 'start') continue;
+      expect(decision.attempt).toBe(c.attempt + 1);
+      expect(decision.failures).toBe(decision.cause === 'lease_lost' ? c.failures + 1 : c.failures);
+    }
+  });
+
+  it('a task whose workers always die ends after exactly attemptsMax attempts', () => {
+    for (const attemptsMax of [1, 2, 3, 10]) {
+      let facts = { status: 'working' as const, attempt: 0, runningItem: undefined as string | undefined, failures: 0 };
+      let decision = decideDispatch({ facts, itemId: MINE, expired: false, attemptsMax, handedOver: false });
+      let started = 0;
+      while (decision.type === 'start' && started <= 20) {
+        started++;
+        facts = { ...facts, attempt: decision.attempt, runningItem: MINE, failures: decision.failures };
+        decision = decideDispatch({ facts, itemId: MINE, expired: false, attemptsMax, handedOver: false });
+      }
+      expect(started).toBe(attemptsMax);
+      expect(decision).toEqual({ type: 'fail', failures: attemptsMax });
+    }
+  });
+});
+
+describe('backoffMs', () => {
+  const failures = fc.integer({ min: 0, max: 2_000 });
+  const ms = fc.integer({ min: 1, max: 3_600_000 });
+  const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+  it('pins the series without jitter', () => {
+    expect([0, 1, 2, 3, 4, 5, 6, 7].map((n) => backoffMs(n, 1_000, 30_000, 0))).toEqual([
+      1_000, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000,
+    ]);
+  });
+
+  it('jitter takes up to half of it away', () => {
+    expect(backoffMs(1, 1_000, 30_000, 0.5)).toBe(750);
+    expect(backoffMs(1, 1_000, 30_000, 0.999_999)).toBe(500);
+  });
+
+  it('is an integer within [half of the base or cap, cap] for any number of failures', () => {
+    fc.assert(
+      fc.property(failures, ms, ms, jitter, (n, base, cap, j) => {
+        const wait = backoffMs(n, base, cap, j);
+        expect(Number.isInteger(wait)).toBe(true);
+        expect(wait).toBeLessThanOrEqual(cap);
+        expect(wait).toBeGreaterThanOrEqual(Math.floor(Math.min(base, cap) / 2));
+      }),
+    );
+  });
+
+  it('never falls as failures rise, and never rises with jitter', () => {
+    fc.assert(
+      fc.property(failures, ms, ms, jitter, (n, base, cap, j) => {
+        expect(backoffMs(n + 1, base, cap, j)).toBeGreaterThanOrEqual(backoffMs(n, base, cap, j));
+        expect(backoffMs(n, base, cap, j)).toBeLessThanOrEqual(backoffMs(n, base, cap, 0));
+      }),
+    );
+  });
+});

@@ -1,0 +1,83 @@
+/**
+ * The tool catalogue: a bucket of tool definitions, written by workers, watched by front ends.
+ *
+ * Invariants: a definition that does not parse is left out and reported, never served; tools stay listed while no
+ * worker runs.
+ */
+import { ToolDefinition, type ToolCatalogue, type ToolPublisher } from '@taskstream/core';
+import { Kvm, type KV } from '@nats-io/kv';
+import type { Broker } from './broker.js';
+import { CATALOGUE_BUCKET } from './names.js';
+import type { StoreOptions } from './options.js';
+import { whileUnavailable } from './waiting.js';
+
+async function openBucket(broker: Broker, options: StoreOptions): Promise<KV> {
+  return whileUnavailable('opening the tool catalogue', options.readRetryMsMax, () =>
+    new Kvm(broker.js).create(CATALOGUE_BUCKET, { history: 1, replicas: options.replicas }),
+  );
+}
+
+export async function openToolPublisher(broker: Broker, options: StoreOptions): Promise<ToolPublisher> {
+  const bucket = await openBucket(broker, options);
+  return {
+    async publish(definitions) {
+      for (const definition of definitions) {
+        const json = JSON.stringify(ToolDefinition.parse(definition));
+        await whileUnavailable(`publishing the tool ${definition.name}`, options.publishRetryMsMax, async () => {
+          const there = await bucket.get(definition.name);
+          if (there === null || there.operation !== 'PUT' || there.string() !== json)
+            await bucket.put(definition.name, json);
+        });
+      }
+    },
+  };
+}
+
+/** A catalogue that follows the bucket until `close`. Resolves when what was there has been read. */
+export async function watchToolCatalogue(
+  broker: Broker,
+  options: StoreOptions,
+  onInvalid: (tool: string, why: string) => void,
+): Promise<ToolCatalogue & { close(): void }> {
+  const bucket = await openBucket(broker, options);
+  const tools = new Map<string, ToolDefinition>();
+  const listeners = new Set<() => void>();
+  const watch = await bucket.watch();
+  const apply = (entry: { key: string; operation: string; string(): string }) => {
+    if (entry.operation !== 'PUT') {
+      tools.delete(entry.key);
+      return;
+    }
+    try {
+      const parsed = ToolDefinition.safeParse(JSON.parse(entry.string()));
+      if (parsed.success) tools.set(entry.key, parsed.data);
+      else onInvalid(entry.key, parsed.error.message);
+    } catch (error) {
+      onInvalid(entry.key, error instanceof Error ? error.message : String(error));
+    }
+  };
+  void (async () => {
+    for await (const entry of watch) {
+      apply(entry);
+      for (const listener of listeners) listener();
+    }
+  })();
+  // A watch of an empty bucket says nothing; the keys tell whether there is something to wait for.
+  const keys = await bucket.keys();
+  for await (const key of keys) {
+    const entry = await bucket.get(key);
+    if (entry !== null) apply(entry);
+  }
+  return {
+    list: () => [...tools.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    get: (name) => tools.get(name),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      watch.stop();
+      listeners.clear();
+    },
+  };
+}

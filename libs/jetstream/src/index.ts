@@ -1,0 +1,19 @@
+export type { AppendObserver } from './appender.js';
+export { connectBroker, type Broker, type BrokerOptions } from './broker.js';
+export { openToolPublisher, watchToolCatalogue } from './catalogue.js';
+export type { FeedObserver } from './feed.js';
+export {
+  CATALOGUE_BUCKET,
+  cmdSubject,
+  evtSubject,
+  Header,
+  LIVE_PREFIX,
+  queueConsumer,
+  specSubject,
+  streamName,
+  WORK_STREAM,
+  workSubject,
+} from './names.js';
+export { RetentionClasses, StoreOptions, storeOptionsShape } from './options.js';
+export { provision, provisionQueue, type ProvisionReport } from './provision.js';
+export { openStore, SILENT_OBSERVER, type Store, type StoreObserver } from './store.js';

@@ -1,0 +1,207 @@
+/**
+ * Reads of one task's messages: from the leader, from any replica, one or a page at a time.
+ *
+ * Invariants: a leader read tells the truth of an acknowledged write, except from a deposed leader; a direct read may
+ * lag and never proves absence; foreign messages are passed over, never mistaken for ours.
+ */
+import { parseTaskId, TaskstreamError, type TaskPlace } from '@taskstream/core';
+import type { MsgRequest, StoredMsg } from '@nats-io/jetstream';
+import type { Broker } from './broker.js';
+import { evtSubject, streamName } from './names.js';
+import { isNatsFault } from './nats-errors.js';
+import type { StoreOptions } from './options.js';
+import { compact, decodePack, type StoredPack } from './stored-pack.js';
+import { Semaphore, whileUnavailable } from './waiting.js';
+
+/** Where the messages of a task lie. */
+export interface TaskAddress {
+  readonly taskId: string;
+  readonly place: TaskPlace;
+  readonly stream: string;
+  readonly evt: string;
+}
+
+/** @throws TaskstreamError unknown_task when the text is not a task id */
+export function addressOf(taskId: string): TaskAddress {
+  const place = parseTaskId(taskId);
+  if (place === undefined) throw new TaskstreamError('unknown_task', 'Not a task id');
+  return { taskId, place, stream: streamName(place), evt: evtSubject(place, taskId) };
+}
+
+/** The tail of a log. `expected` is what a compare-and-set must name: foreign messages count there. */
+export interface LeaderTail {
+  readonly pack: StoredPack;
+  readonly expected: number;
+}
+
+export class LogReads {
+  readonly #broker: Broker;
+  readonly #options: StoreOptions;
+  readonly #leaderReads: Semaphore;
+  readonly #tailsInFlight = new Map<string, Promise<LeaderTail | undefined>>();
+  readonly #onForeign: (subject: string, streamSeq: number) => void;
+
+  constructor(broker: Broker, options: StoreOptions, onForeign: (subject: string, streamSeq: number) => void) {
+    this.#broker = broker;
+    this.#options = options;
+    this.#leaderReads = new Semaphore(options.leaderReadsMax);
+    this.#onForeign = onForeign;
+  }
+
+  /** The last pack as the leader has it. Concurrent calls for one task that have not yet been sent share one read. */
+  leaderTail(at: TaskAddress): Promise<LeaderTail | undefined> {
+    const waiting = this.#tailsInFlight.get(at.taskId);
+    if (waiting !== undefined) return waiting;
+    const read = this.#leaderReads.run(() => {
+      this.#tailsInFlight.delete(at.taskId);
+      return this.#readLeaderTail(at);
+    });
+    this.#tailsInFlight.set(at.taskId, read);
+    return read;
+  }
+
+  async #readLeaderTail(at: TaskAddress): Promise<LeaderTail | undefined> {
+    const m = await this.#leaderGet(at.stream, { last_by_subj: at.evt });
+    if (m === null) return undefined;
+    const pack = this.#decode(at, m);
+    if (pack !== undefined) return { pack, expected: m.seq };
+    const before = await this.#lastPackBefore(at, m.seq);
+    return before === undefined ? undefined : { pack: before, expected: m.seq };
+  }
+
+  /** Searches backwards in doubling steps for the last pack before a foreign message. */
+  async #lastPackBefore(at: TaskAddress, end: number): Promise<StoredPack | undefined> {
+    for (let width = 1; ; width *= 2) {
+      const from = Math.max(1, end - width);
+      let last: StoredPack | undefined;
+      for (let position = from; position < end;) {
+        const m = await this.#leaderNext(at, position);
+        if (m === null || m.seq >= end) break;
+        last = this.#decode(at, m) ?? last;
+        position = m.seq + 1;
+      }
+      if (last !== undefined || from === 1) return last;
+    }
+  }
+
+  /** The first pack at or after a position, from the leader. */
+  async leaderNext(at: TaskAddress, position: number): Promise<StoredPack | undefined> {
+    for (let from = position; ;) {
+      const m = await this.#leaderReads.run(() => this.#leaderNext(at, from));
+      if (m === null) return undefined;
+      const pack = this.#decode(at, m);
+      if (pack !== undefined) return pack;
+      from = m.seq + 1;
+    }
+  }
+
+  /** The pack at a stream sequence: from a replica, or from the leader when the replica does not have it. */
+  async packAt(at: TaskAddress, streamSeq: number): Promise<StoredPack | undefined> {
+    const direct = await this.#directGet(at.stream, { seq: streamSeq });
+    const m = direct ?? (await this.#leaderReads.run(() => this.#leaderGet(at.stream, { seq: streamSeq })));
+    return m === null || m.subject !== at.evt ? undefined : this.#decode(at, m);
+  }
+
+  /** The last message of a subject from some replica; undefined proves nothing. */
+  async directTail(at: TaskAddress): Promise<StoredPack | undefined> {
+    const m = await this.#directGet(at.stream, { last_by_subj: at.evt });
+    return m === null ? undefined : this.#decode(at, m);
+  }
+
+  /** The first pack at or after a position from some replica; undefined proves nothing. */
+  async directNext(at: TaskAddress, position: number): Promise<StoredPack | undefined> {
+    for (let from = position; ;) {
+      const m = await this.#directGet(at.stream, { next_by_subj: at.evt, seq: from });
+      if (m === null) return undefined;
+      const pack = this.#decode(at, m);
+      if (pack !== undefined) return pack;
+      from = m.seq + 1;
+    }
+  }
+
+  /** A page of packs from some replica, in order, from a position on. An empty page proves nothing. */
+  async page(at: TaskAddress, position: number): Promise<StoredPack[]> {
+    const packs: StoredPack[] = [];
+    const messages = await this.#broker.jsm.direct.getBatch(at.stream, {
+      seq: position,
+      next_by_subj: at.evt,
+      batch: this.#options.historyBatchMessages,
+      max_bytes: this.#options.historyBatchBytes,
+    });
+    // The client's iterator never ends when the server dies between two messages.
+    const deadline = setInterval(() => {
+      if (received === seen) messages.stop();
+      seen = received;
+    }, this.#options.historyStallMs);
+    let received = 0;
+    let seen = -1;
+    try {
+      for await (const m of messages) {
+        received++;
+        const pack = this.#decode(at, m);
+        if (pack !== undefined) packs.push(pack);
+      }
+    } catch (error) {
+      if (!isNatsFault(error, 'not_found', 'unavailable')) throw error;
+    } finally {
+      clearInterval(deadline);
+    }
+    return packs;
+  }
+
+  /** The last message of any subject of a stream, from the leader. */
+  lastOf(stream: string, subject: string): Promise<StoredMsg | null> {
+    return this.#leaderReads.run(() => this.#leaderGet(stream, { last_by_subj: subject }));
+  }
+
+  /** The last message of any subject, from a replica when it has it, else from the leader. */
+  async anyLastOf(stream: string, subject: string): Promise<StoredMsg | null> {
+    const direct = await this.#directGet(stream, { last_by_subj: subject });
+    return direct ?? (await this.lastOf(stream, subject));
+  }
+
+  /** The first message of a subject at or after a position, from the leader. */
+  nextOf(stream: string, subject: string, position: number): Promise<StoredMsg | null> {
+    return this.#leaderReads.run(() => this.#leaderGet(stream, nextBySubject(subject, position)));
+  }
+
+  async #leaderNext(at: TaskAddress, position: number): Promise<StoredMsg | null> {
+    return this.#leaderGet(at.stream, nextBySubject(at.evt, position));
+  }
+
+  #leaderGet(stream: string, query: MsgRequest): Promise<StoredMsg | null> {
+    return whileUnavailable(`reading ${stream}`, this.#options.readRetryMsMax, async () => {
+      try {
+        return await this.#broker.jsm.streams.getMessage(stream, query);
+      } catch (error) {
+        if (isNatsFault(error, 'not_found')) return null;
+        throw error;
+      }
+    });
+  }
+
+  #directGet(
+    stream: string,
+    query: { seq: number } | { last_by_subj: string } | { next_by_subj: string; seq: number },
+  ): Promise<StoredMsg | null> {
+    return whileUnavailable(`reading ${stream}`, this.#options.readRetryMsMax, async () => {
+      try {
+        return await this.#broker.jsm.direct.getMessage(stream, query);
+      } catch (error) {
+        if (isNatsFault(error, 'not_found')) return null;
+        throw error;
+      }
+    });
+  }
+
+  #decode(at: TaskAddress, m: StoredMsg): StoredPack | undefined {
+    const pack = decodePack(m.header, m.seq, compact(m.data));
+    if (pack === undefined) this.#onForeign(at.evt, m.seq);
+    return pack;
+  }
+}
+
+/** The server's leader read takes the form of a direct read too; the client's types do not know it. */
+function nextBySubject(subject: string, position: number): MsgRequest {
+  return { next_by_subj: subject, seq: position } as unknown as MsgRequest;
+}

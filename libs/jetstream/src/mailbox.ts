@@ -1,0 +1,138 @@
+/**
+ * The mailbox of a task: commands that front ends number by compare-and-set and the running attempt follows.
+ *
+ * Invariants: an entry is written once and numbered without gaps; a reader hands out every entry once and in order,
+ * also when the live hop loses one; the mailbox refuses near its cap instead of losing its oldest entries.
+ */
+import { TaskstreamError, type MailboxCommand } from '@taskstream/core';
+import { headers } from '@nats-io/transport-node';
+import * as z from 'zod';
+import type { Broker } from './broker.js';
+import type { LogReads, TaskAddress } from './log-reads.js';
+import { cmdSubject, FORMAT_VERSION, Header, liveSubject } from './names.js';
+import { classifyNatsError } from './nats-errors.js';
+import type { StoreOptions } from './options.js';
+import { sleep, sleepOrAbort } from './waiting.js';
+
+const Command = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('cancel'), reason: z.string().optional() }),
+  z.object({ type: z.literal('input'), key: z.string(), response: z.unknown() }),
+]);
+
+export class Mailbox {
+  readonly #broker: Broker;
+  readonly #reads: LogReads;
+  readonly #options: StoreOptions;
+  readonly #onForeign: (subject: string, streamSeq: number) => void;
+
+  constructor(
+    broker: Broker,
+    reads: LogReads,
+    options: StoreOptions,
+    onForeign: (subject: string, streamSeq: number) => void,
+  ) {
+    this.#broker = broker;
+    this.#reads = reads;
+    this.#options = options;
+    this.#onForeign = onForeign;
+  }
+
+  /** @throws TaskstreamError mailbox_full, log_unavailable, stream_full */
+  async send(at: TaskAddress, command: MailboxCommand): Promise<void> {
+    const subject = cmdSubject(at.place, at.taskId);
+    const data = JSON.stringify(command);
+    const writeId = crypto.randomUUID();
+    const deadline = performance.now() + this.#options.publishRetryMsMax;
+    for (;;) {
+      const last = await this.#reads.lastOf(at.stream, subject);
+      if (last?.header.get(Header.write) === writeId) return;
+      const entry = (Number(last?.header.get(Header.entry)) || 0) + 1;
+      if (entry > this.#options.mailboxEntriesMax) {
+        throw new TaskstreamError('mailbox_full', `The mailbox of ${at.taskId} holds ${entry - 1} commands`);
+      }
+      const h = headers();
+      h.set(Header.version, FORMAT_VERSION);
+      h.set(Header.entry, String(entry));
+      h.set(Header.write, writeId);
+      try {
+        await this.#broker.js.publish(subject, data, {
+          headers: h,
+          timeout: this.#options.publishTimeoutMs,
+          expect: { lastSubjectSequence: last?.seq ?? 0 },
+        });
+        return;
+      } catch (error) {
+        const fault = classifyNatsError(error);
+        if (fault === 'stream_full')
+          throw new TaskstreamError('stream_full', `The stream ${at.stream} is full`, { cause: error });
+        if (fault !== 'wrong_last' && fault !== 'transient' && fault !== 'unavailable') throw error;
+        if (performance.now() > deadline) {
+          throw new TaskstreamError('log_unavailable', `The mailbox of ${at.taskId} did not answer`, { cause: error });
+        }
+        await sleep(fault === 'unavailable' ? 50 : 1 + Math.random() * 4);
+      }
+    }
+  }
+
+  /** Hands out every entry from the first on, until the signal aborts. Resolves once the existing ones are handed out. */
+  async follow(at: TaskAddress, onCommand: (command: MailboxCommand) => void, signal: AbortSignal): Promise<void> {
+    const subject = cmdSubject(at.place, at.taskId);
+    let position = 1;
+    let reading: Promise<void> | undefined;
+    let again = false;
+    const readOn = async () => {
+      for (;;) {
+        const m = await this.#reads.nextOf(at.stream, subject, position);
+        if (m === null || signal.aborted) return;
+        position = m.seq + 1;
+        this.#hand(m.data, subject, m.seq, onCommand);
+      }
+    };
+    const catchUp = (): Promise<void> => {
+      again = true;
+      reading ??= (async () => {
+        try {
+          while (again && !signal.aborted) {
+            again = false;
+            await readOn();
+          }
+        } finally {
+          reading = undefined;
+        }
+      })();
+      return reading;
+    };
+    // A live entry only says that there is something to read: the log gives it, in order.
+    const live = this.#broker.nc.subscribe(liveSubject(subject), {
+      callback: () => void catchUp().catch(ignoreUntilCheck),
+    });
+    const off = this.#broker.onDisturbance(() => void catchUp().catch(ignoreUntilCheck));
+    signal.addEventListener('abort', () => {
+      live.unsubscribe();
+      off();
+    });
+    await this.#broker.nc.flush();
+    await catchUp();
+    void (async () => {
+      while (!signal.aborted) {
+        await sleepOrAbort(this.#options.mailboxCheckMs, signal);
+        if (!signal.aborted) await catchUp().catch(ignoreUntilCheck);
+      }
+    })();
+  }
+
+  #hand(data: Uint8Array, subject: string, streamSeq: number, onCommand: (command: MailboxCommand) => void): void {
+    let json: unknown;
+    try {
+      json = JSON.parse(Buffer.from(data).toString('utf8'));
+    } catch {
+      json = undefined;
+    }
+    const command = Command.safeParse(json);
+    if (command.success) onCommand(command.data as MailboxCommand);
+    else this.#onForeign(subject, streamSeq);
+  }
+}
+
+/** The periodic check reads the same entries again. */
+function ignoreUntilCheck(): void {}

@@ -1,0 +1,63 @@
+/**
+ * What an error of NATS or JetStream means for us. The one place that knows their codes and, where a code is not
+ * enough, their texts.
+ *
+ * Invariant: everything that may pass is `unavailable` or `transient`; nothing unknown is ever retried as if it were.
+ */
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { jserrors } from '@nats-io/jetstream/internal';
+import { errors } from '@nats-io/transport-node';
+
+export type NatsFault =
+  /** A compare-and-set failed. */
+  | 'wrong_last'
+  /** A lawful lone writer may see it: send the same again at once. */
+  | 'transient'
+  /** No leader, no quorum, no answer: send the same again for a while. */
+  | 'unavailable'
+  | 'stream_full'
+  | 'too_large'
+  /** `max_msgs_per_subject` with `discard_new_per_subject`: the subject is taken. */
+  | 'subject_taken'
+  | 'wrong_stream'
+  | 'not_found'
+  | 'closed'
+  | 'unknown';
+
+const BY_CODE: Readonly<Record<number, NatsFault>> = {
+  10071: 'wrong_last',
+  10164: 'transient',
+  10008: 'unavailable',
+  10039: 'unavailable',
+  10074: 'unavailable',
+  10076: 'unavailable',
+  10118: 'unavailable',
+  10167: 'unavailable',
+  10054: 'too_large',
+  10060: 'wrong_stream',
+  10059: 'not_found',
+  10014: 'not_found',
+  10037: 'not_found',
+};
+
+export function classifyNatsError(error: unknown): NatsFault {
+  if (error instanceof JetStreamApiError) {
+    if (error.code === 10077) return /per subject/.test(error.message) ? 'subject_taken' : 'stream_full';
+    return BY_CODE[error.code] ?? (error.status === 503 ? 'unavailable' : 'unknown');
+  }
+  if (error instanceof jserrors.JetStreamError) {
+    const status: unknown = 'code' in error ? error.code : undefined;
+    if (status === 404) return 'not_found';
+    return status === 503 || status === 408 || status === 409 ? 'unavailable' : 'unknown';
+  }
+  if (error instanceof jserrors.JetStreamNotEnabled) return 'unavailable';
+  if (error instanceof errors.TimeoutError || error instanceof errors.NoRespondersError) return 'unavailable';
+  if (error instanceof errors.RequestError) return 'unavailable';
+  if (error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError) return 'closed';
+  if (error instanceof errors.ConnectionError) return 'unavailable';
+  return 'unknown';
+}
+
+export function isNatsFault(error: unknown, ...faults: ReadonlyArray<NatsFault>): boolean {
+  return faults.includes(classifyNatsError(error));
+}

@@ -1,0 +1,65 @@
+/**
+ * Puts the parts of the library together for a service.
+ *
+ * Invariant: the only place where adapters are constructed from a connection; nothing is provisioned implicitly.
+ */
+import type { AttemptStore, EventReader, TaskStore, WorkQueue } from '@taskstream/core';
+import type { AppendObserver } from './appender.js';
+import { JetStreamAttemptStore } from './attempt-store.js';
+import type { Broker } from './broker.js';
+import type { FeedObserver } from './feed.js';
+import { HubReader } from './hub-reader.js';
+import { LogReads } from './log-reads.js';
+import { Mailbox } from './mailbox.js';
+import type { StoreOptions } from './options.js';
+import { SpecReads } from './spec-reads.js';
+import { StreamFill } from './stream-fill.js';
+import { JetStreamTaskStore, type StoreParts } from './task-store.js';
+import { JetStreamWorkQueue } from './work-queue.js';
+
+/** What happened, for metrics and logs. */
+export interface StoreObserver extends AppendObserver, FeedObserver {
+  /** A message that is not ours lies in one of our subjects; it is passed over. */
+  foreignMessage(subject: string, streamSeq: number): void;
+}
+
+export interface Store {
+  readonly tasks: TaskStore;
+  readonly attempts: AttemptStore;
+  readonly events: EventReader & { readonly feeds: number };
+  readonly work: WorkQueue;
+  close(): void;
+}
+
+export function openStore(broker: Broker, options: StoreOptions, observer: StoreObserver): Store {
+  const onForeign = (subject: string, streamSeq: number) => observer.foreignMessage(subject, streamSeq);
+  const reads = new LogReads(broker, options, onForeign);
+  const parts: StoreParts = {
+    broker,
+    options,
+    reads,
+    specs: new SpecReads(reads, options.snapshotCacheMax, onForeign),
+    mailbox: new Mailbox(broker, reads, options, onForeign),
+    fill: new StreamFill(broker),
+    observer,
+  };
+  const hub = new HubReader(broker, reads, options, observer);
+  return {
+    tasks: new JetStreamTaskStore(parts, hub),
+    attempts: new JetStreamAttemptStore(parts),
+    events: hub,
+    work: new JetStreamWorkQueue(broker, options, onForeign),
+    close: () => hub.close(),
+  };
+}
+
+export const SILENT_OBSERVER: StoreObserver = {
+  packAppended: () => undefined,
+  appendRetried: () => undefined,
+  lostAckResolved: () => undefined,
+  writerFenced: () => undefined,
+  feedJoined: () => undefined,
+  gapRepaired: () => undefined,
+  tailRepaired: () => undefined,
+  foreignMessage: () => undefined,
+};

@@ -1,0 +1,208 @@
+/**
+ * Tasks for front ends: create, read, cancel, send commands.
+ *
+ * Invariants: a task exists once its spec and its first event are durable, and a work item is queued before the
+ * client hears of it; a status is never reported below what this node has seen; only creation writes a first event.
+ */
+import {
+  isExpired,
+  isTaskstreamError,
+  TaskSpec,
+  TaskstreamError,
+  type MailboxCommand,
+  type TaskSnapshot,
+  type TaskStore,
+} from '@taskstream/core';
+import { isTerminal } from '@taskstream/protocol';
+import { nanoid } from 'nanoid';
+import { headers } from '@nats-io/transport-node';
+import { Appender, type AppendObserver } from './appender.js';
+import { JetStreamAttemptLog } from './attempt-log.js';
+import type { Broker } from './broker.js';
+import type { HubReader } from './hub-reader.js';
+import { addressOf, type LeaderTail, type LogReads, type TaskAddress } from './log-reads.js';
+import { Mailbox } from './mailbox.js';
+import { FORMAT_VERSION, Header, specSubject } from './names.js';
+import { classifyNatsError } from './nats-errors.js';
+import type { StoreOptions } from './options.js';
+import { SpecReads } from './spec-reads.js';
+import { latestStatus } from './status-reads.js';
+import type { StoredPack } from './stored-pack.js';
+import type { StreamFill } from './stream-fill.js';
+import { sleep } from './waiting.js';
+import { publishWorkItem } from './work-queue.js';
+
+export interface StoreParts {
+  readonly broker: Broker;
+  readonly options: StoreOptions;
+  readonly reads: LogReads;
+  readonly specs: SpecReads;
+  readonly mailbox: Mailbox;
+  readonly fill: StreamFill;
+  readonly observer: AppendObserver;
+}
+
+/** Who writes when a front end does: no attempt, no worker. */
+const FRONT_END = 'front-end';
+
+export class JetStreamTaskStore implements TaskStore {
+  readonly #parts: StoreParts;
+  readonly #hub: HubReader;
+
+  constructor(parts: StoreParts, hub: HubReader) {
+    this.#parts = parts;
+    this.#hub = hub;
+  }
+
+  async create(spec: TaskSpec): Promise<boolean> {
+    const at = addressOf(spec.taskId);
+    if (!this.#parts.fill.admits('creation', at.stream)) {
+      throw new TaskstreamError('stream_full', `The stream ${at.stream} takes no new tasks`);
+    }
+    const [created] = await Promise.all([this.#putSpec(at, spec), this.#putFirstEvent(at, spec)]);
+    try {
+      await publishWorkItem(this.#parts.broker, this.#parts.options, spec);
+    } catch (error) {
+      await this.#giveUp(at, spec, error);
+      throw error;
+    }
+    return created;
+  }
+
+  async readSpec(taskId: string): Promise<TaskSpec | undefined> {
+    return this.#parts.specs.read(addressOf(taskId));
+  }
+
+  async read(taskId: string): Promise<TaskSnapshot | undefined> {
+    const at = addressOf(taskId);
+    const spec = await this.#parts.specs.read(at);
+    if (spec === undefined || isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now())) return undefined;
+    const last = await this.#lastPack(at);
+    if (last === undefined) return undefined;
+    const status = await latestStatus(this.#parts.reads, at, last);
+    if (status === undefined) return undefined;
+    return { spec, status: status.payload, statusUpdatedAt: status.at, nextSeq: last.firstSeq + last.count };
+  }
+
+  async cancel(taskId: string, reason?: string): Promise<void> {
+    const at = addressOf(taskId);
+    const spec = await this.#parts.specs.read(at);
+    if (spec === undefined) throw new TaskstreamError('unknown_task', 'No such task');
+    for (let tries = 0; ; tries++) {
+      const tail = await this.#parts.reads.leaderTail(at);
+      if (tail === undefined) throw new TaskstreamError('unknown_task', 'No such task');
+      if (isTerminal(tail.pack.status)) return;
+      if (tail.pack.runningItem !== undefined || tries > 0) {
+        return this.send(taskId, { type: 'cancel', ...(reason !== undefined && { reason }) });
+      }
+      const status = { status: 'cancelled' as const, statusMessage: reason ?? 'Cancelled before an attempt ran' };
+      try {
+        return await this.#logFrom(at, spec, tail).appendStatus(status);
+      } catch (error) {
+        // A worker has started meanwhile: it reads its mailbox.
+        if (!isTaskstreamError(error, 'fenced')) throw error;
+      }
+    }
+  }
+
+  async send(taskId: string, command: MailboxCommand): Promise<void> {
+    await this.#parts.mailbox.send(addressOf(taskId), command);
+  }
+
+  /** Feed, then a replica when it says that all is over, then the leader. */
+  async #lastPack(at: TaskAddress): Promise<StoredPack | undefined> {
+    const followed = this.#hub.peek(at.taskId);
+    if (followed !== undefined) return followed.last;
+    const direct = await this.#parts.reads.directTail(at);
+    if (direct !== undefined && isTerminal(direct.status)) return direct;
+    return (await this.#parts.reads.leaderTail(at))?.pack;
+  }
+
+  /** Resolves with false when the same task exists already. @throws TaskstreamError idempotency_conflict */
+  async #putSpec(at: TaskAddress, spec: TaskSpec): Promise<boolean> {
+    const { broker, options } = this.#parts;
+    const data = JSON.stringify(spec);
+    const writeId = nanoid();
+    const deadline = performance.now() + options.publishRetryMsMax;
+    for (;;) {
+      const h = headers();
+      h.set(Header.version, FORMAT_VERSION);
+      h.set(Header.write, writeId);
+      try {
+        await broker.js.publish(specSubject(at.place, at.taskId), data, {
+          headers: h,
+          timeout: options.publishTimeoutMs,
+          expect: { lastSubjectSequence: 0 },
+        });
+        return true;
+      } catch (error) {
+        const fault = classifyNatsError(error);
+        if (fault === 'wrong_last') {
+          const there = await this.#parts.specs.readFresh(at);
+          if (there?.writeId === writeId) return true;
+          if (there !== undefined && there.spec.requestDigest === spec.requestDigest) return false;
+          throw new TaskstreamError('idempotency_conflict', 'The idempotency key was used for another call', {
+            cause: error,
+          });
+        }
+        if (fault === 'stream_full')
+          throw new TaskstreamError('stream_full', `The stream ${at.stream} is full`, { cause: error });
+        if (fault === 'too_large') {
+          throw new TaskstreamError('payload_too_large', `The arguments of ${spec.tool} are too large to store`, {
+            cause: error,
+          });
+        }
+        if (fault !== 'transient' && fault !== 'unavailable') throw error;
+        if (performance.now() > deadline) {
+          throw new TaskstreamError('log_unavailable', `Creating a task in ${at.stream} got no answer`, {
+            cause: error,
+          });
+        }
+        await sleep(fault === 'unavailable' ? 50 : 1 + Math.random() * 4);
+      }
+    }
+  }
+
+  async #putFirstEvent(at: TaskAddress, spec: TaskSpec): Promise<void> {
+    try {
+      await this.#logFrom(at, spec, undefined).appendStatus({ status: 'working' });
+    } catch (error) {
+      // A retried creation finds the first event of the first try.
+      if (!isTaskstreamError(error, 'fenced')) throw error;
+    }
+  }
+
+  async #giveUp(at: TaskAddress, spec: TaskSpec, cause: unknown): Promise<void> {
+    const tail = await this.#parts.reads.leaderTail(at).catch(() => undefined);
+    if (tail === undefined || tail.pack.attempt > 0) return;
+    const message = 'The task could not be queued';
+    await this.#logFrom(at, spec, tail)
+      .appendStatus({ status: 'failed', statusMessage: message, error: { code: -32603, message } })
+      .catch((error: unknown) => {
+        throw new AggregateError([cause, error], `${message} and could not be ended`);
+      });
+  }
+
+  /** A log for one status of the front end. It keeps the attempt's number and ends whatever ran. */
+  #logFrom(at: TaskAddress, spec: TaskSpec, tail: LeaderTail | undefined): JetStreamAttemptLog {
+    const { broker, options, reads, observer } = this.#parts;
+    return new JetStreamAttemptLog(
+      {
+        spec,
+        at,
+        attempt: tail?.pack.attempt ?? 0,
+        failures: tail?.pack.failures ?? 0,
+        itemId: undefined,
+        worker: FRONT_END,
+        nextSeq: tail === undefined ? 0 : tail.pack.firstSeq + tail.pack.count,
+        status: { status: tail?.pack.status ?? 'working' },
+        statusAt: tail?.pack.statusAt ?? 0,
+        nonce: nanoid(),
+      },
+      new Appender(broker, reads, options, at, tail?.expected ?? 0, observer),
+      reads,
+      options,
+      () => true,
+    );
+  }
+}

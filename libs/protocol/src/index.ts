@@ -1,0 +1,49 @@
+export { After, parseStreamParams, TasksStreamParams, type ParsedStreamParams } from './cursor.js';
+export {
+  cursorAhead,
+  eventsGone,
+  headerMismatch,
+  httpStatusFor,
+  invalidParams,
+  limitReached,
+  missingTasksCapability,
+  streamActive,
+  temporarilyUnavailable,
+  unknownTask,
+  WireCode,
+  type WireError,
+} from './errors.js';
+export {
+  encodeEventLine,
+  EVENT_TYPE_LENGTH_MAX,
+  EventIdentity,
+  isVendorEventType,
+  TaskEvent,
+  type EventLine,
+} from './event.js';
+export { describeIssues, typeName } from './issues.js';
+export {
+  EVENT_META_KEY,
+  EVENT_NOTIFICATION,
+  IDEMPOTENCY_META_KEY,
+  RELATED_TASK_META_KEY,
+  STREAM_META_KEY,
+  STREAM_METHOD,
+  STREAMS_EXTENSION,
+  TASKS_EXTENSION,
+  TRACEPARENT_META_KEY,
+} from './meta-keys.js';
+export { commentFrame, EVENT_FRAME_HEAD, EVENT_FRAME_TAIL, messageFrame, SSE_HEADERS } from './sse.js';
+export { STREAM_END_REASONS, StreamEnd, StreamEndReason, streamResult } from './stream.js';
+export { AttemptEnded, AttemptStarted, ProgressPayload, SYSTEM_EVENT_PREFIX, SystemEvent } from './system-events.js';
+export {
+  isTerminal,
+  projectDetailedTask,
+  projectTask,
+  StatusPayload,
+  TASK_STATUSES,
+  TaskStatus,
+  TERMINAL_STATUSES,
+  type TaskFacts,
+  type TerminalStatus,
+} from './task.js';

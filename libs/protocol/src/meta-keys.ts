@@ -1,0 +1,24 @@
+/**
+ * Every `_meta` key, extension id and capability name that crosses the wire.
+ *
+ * Invariant: these literals are an API. A test pins each of them; changing one breaks deployed clients.
+ */
+
+/** Ties a message to its task. SEP-2694 §notifications/tasks/event, 2025-11-25 tasks §Related Task Metadata. */
+export const RELATED_TASK_META_KEY = 'io.modelcontextprotocol/related-task';
+/** Identity of an event beyond `(taskId, seq)`: when, which attempt, which worker, which tool call. Ours. */
+export const EVENT_META_KEY = 'dev.taskstream/event';
+/** Why a stream ended, on the result of `tasks/stream`. Ours. */
+export const STREAM_META_KEY = 'dev.taskstream/stream';
+/** In the `_meta` of `tools/call`: a retried call with the same key gets the same task. Ours. */
+export const IDEMPOTENCY_META_KEY = 'dev.taskstream/idempotencyKey';
+/** W3C trace context (SEP-414). */
+export const TRACEPARENT_META_KEY = 'traceparent';
+
+/** The Tasks extension (SEP-2663). Its capability object is exactly `{}`. */
+export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
+/** Our extension: resumable task event streams (SEP-2694). */
+export const STREAMS_EXTENSION = 'dev.taskstream/event-streams';
+
+export const STREAM_METHOD = 'tasks/stream';
+export const EVENT_NOTIFICATION = 'notifications/tasks/event';

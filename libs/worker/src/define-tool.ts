@@ -1,0 +1,174 @@
+/**
+ * How an author describes a tool, and what its function is handed.
+ *
+ * Invariants: the definition is checked when it is made, not when it is first called; what goes to the catalogue is
+ * derived from it and holds no code.
+ */
+import { QueueName, TaskSupport, TOOL_DEFINITION_VERSION, ToolName, type ToolDefinition } from '@taskstream/core';
+import { describeIssues, type EventIdentity } from '@taskstream/protocol';
+import * as z from 'zod';
+
+/** The running attempt, as a tool sees it. */
+export interface Task {
+  readonly id: string;
+  /** 1 for the first try. Rises with every try: a fencing token for effects outside. */
+  readonly attempt: number;
+  /** Aborts when the task is cancelled, times out, is handed over, or this attempt has been fenced. */
+  readonly signal: AbortSignal;
+  /**
+   * Appends an event. Resolves when it is durable; events that are not awaited are durable before the task ends.
+   * The type needs a vendor prefix (`com.example.step`), the payload is a JSON object.
+   * @throws TaskstreamError invalid_event, payload_too_large, emit_overflow, task_ended, fenced
+   */
+  emit(type: string, payload: Readonly<Record<string, unknown>>, identity?: EventIdentity): Promise<void>;
+  /** Sets the message that `tasks/get` shows beside the status. */
+  status(message: string): Promise<void>;
+  /** Reports progress: `done` of `total`. */
+  progress(done: number, total?: number, message?: string): Promise<void>;
+}
+
+/** One block of a tool's result, as MCP defines them; passed on as it is. */
+export type ContentBlock = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/** A `CallToolResult`. */
+export interface ToolResult {
+  readonly content: ReadonlyArray<ContentBlock>;
+  readonly structuredContent?: Readonly<Record<string, unknown>>;
+  readonly isError?: boolean;
+}
+
+export interface ToolOptions<Input extends z.ZodObject, Output extends z.ZodObject> {
+  /** 1 to 64 characters of A-Z a-z 0-9 _ . - */
+  readonly name: string;
+  readonly title?: string;
+  readonly description: string;
+  readonly inputSchema: Input;
+  /** When given, `structuredContent` of every result is checked against it. */
+  readonly outputSchema?: Output;
+  /** `optional` when absent. */
+  readonly taskSupport?: TaskSupport;
+  /** `default` when absent. */
+  readonly queue?: string;
+  /** How long the task and its events live, from creation. One day when absent; null: as long as the store. */
+  readonly ttlMs?: number | null;
+  /** What clients are told to wait between polls. One second when absent. */
+  readonly pollIntervalMs?: number;
+  /** The longest time of one attempt. Without a limit when absent. */
+  readonly timeoutMs?: number;
+  readonly retry?: {
+    /** Tries that may fail before the task fails. 3 when absent. */
+    readonly attemptsMax?: number;
+    readonly backoffMsBase?: number;
+    readonly backoffMsMax?: number;
+  };
+  run(input: z.output<Input>, task: Task): Promise<ToolResult | string> | ToolResult | string;
+}
+
+/** A tool that a worker can run. Made by `defineTool`. */
+export interface Tool {
+  readonly definition: ToolDefinition;
+  readonly timeoutMs: number | undefined;
+  readonly backoffMsBase: number;
+  readonly backoffMsMax: number;
+  /** Parses the arguments and runs. @throws ToolError when the arguments or the result break their schema */
+  invoke(args: unknown, task: Task): Promise<ToolResult>;
+}
+
+const Options = z.looseObject({
+  name: ToolName,
+  description: z.string().min(1),
+  taskSupport: TaskSupport.default('optional'),
+  queue: QueueName.default('default'),
+  ttlMs: z.int().positive().nullable().default(86_400_000),
+  pollIntervalMs: z.int().positive().default(1_000),
+  timeoutMs: z.int().positive().optional(),
+  retry: z
+    .object({
+      attemptsMax: z.int().positive().default(3),
+      backoffMsBase: z.int().nonnegative().default(1_000),
+      backoffMsMax: z.int().nonnegative().default(60_000),
+    })
+    .prefault({}),
+});
+
+/**
+ * Declares a tool.
+ * @throws TypeError naming the field when the declaration is not valid
+ */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  options: ToolOptions<Input, Output>,
+): Tool {
+  const parsed = Options.safeParse(options);
+  if (!parsed.success) {
+    throw new TypeError(`defineTool(${String(options.name)}): ${describeIssues(parsed.error, options)}`);
+  }
+  const o = parsed.data;
+  const definition: ToolDefinition = {
+    v: TOOL_DEFINITION_VERSION,
+    name: o.name,
+    ...(options.title !== undefined && { title: options.title }),
+    description: o.description,
+    inputSchema: toJsonSchema(options.inputSchema, 'input'),
+    ...(options.outputSchema !== undefined && { outputSchema: toJsonSchema(options.outputSchema, 'output') }),
+    taskSupport: o.taskSupport,
+    queue: o.queue,
+    ttlMs: o.ttlMs,
+    pollIntervalMs: o.pollIntervalMs,
+    attemptsMax: o.retry.attemptsMax,
+  };
+  return {
+    definition,
+    timeoutMs: o.timeoutMs,
+    backoffMsBase: o.retry.backoffMsBase,
+    backoffMsMax: o.retry.backoffMsMax,
+    invoke: async (args, task) => {
+      const input = options.inputSchema.safeParse(args);
+      if (!input.success) throw new InvalidArguments(o.name, describeIssues(input.error, args, 'arguments'));
+      const result = await options.run(input.data, task);
+      return checkResult(o.name, result, options.outputSchema);
+    },
+  };
+}
+
+/** The arguments broke the tool's input schema. Never retried. */
+export class InvalidArguments extends Error {
+  constructor(tool: string, issues: string) {
+    super(`Invalid arguments for ${tool}: ${issues}`);
+    this.name = 'InvalidArguments';
+  }
+}
+
+/** What the tool returned is not a result, or breaks its output schema. A fault of the tool; never retried. */
+export class InvalidResult extends Error {
+  constructor(tool: string, issues: string) {
+    super(`The tool ${tool} returned an invalid result: ${issues}`);
+    this.name = 'InvalidResult';
+  }
+}
+
+const ResultShape = z.looseObject({
+  content: z.array(z.looseObject({ type: z.string() })),
+  structuredContent: z.record(z.string(), z.unknown()).optional(),
+  isError: z.boolean().optional(),
+});
+
+function checkResult(tool: string, result: unknown, outputSchema: z.ZodObject | undefined): ToolResult {
+  const value = typeof result === 'string' ? { content: [{ type: 'text', text: result }] } : result;
+  const parsed = ResultShape.safeParse(value);
+  if (!parsed.success) throw new InvalidResult(tool, describeIssues(parsed.error, value, 'result'));
+  if (outputSchema !== undefined && parsed.data.isError !== true) {
+    const structured = outputSchema.safeParse(parsed.data.structuredContent);
+    if (!structured.success) {
+      throw new InvalidResult(
+        tool,
+        describeIssues(structured.error, parsed.data.structuredContent, 'structuredContent'),
+      );
+    }
+  }
+  return parsed.data as ToolResult;
+}
+
+function toJsonSchema(schema: z.ZodObject, io: 'input' | 'output'): ToolDefinition['inputSchema'] {
+  const json = z.toJSONSchema(schema, { io });
+  return { ...json, type: 'object' };
+}

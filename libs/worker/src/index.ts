@@ -1,0 +1,11 @@
+export {
+  defineTool,
+  InvalidArguments,
+  InvalidResult,
+  type ContentBlock,
+  type Task,
+  type Tool,
+  type ToolOptions,
+  type ToolResult,
+} from './define-tool.js';
+export { RetryableError, ToolError, ToolProtocolError } from './tool-errors.js';
