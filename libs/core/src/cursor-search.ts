@@ -45,7 +45,9 @@ export function searchStep(s: SearchState): SearchStep {
   if (s.target < s.low.firstSeq + s.low.count + SLACK_EVENTS || width <= 1 || s.probes >= PROBES_MAX) {
     return { type: 'found', position: s.low.position };
   }
-  const share = s.halve ? 0.5 : (s.target - s.low.firstSeq) / Math.max(1, s.highSeq - s.low.firstSeq);
+  // Half the slack below the target: a probe that lands a little low ends the search, one a little high does not.
+  const aim = s.target - SLACK_EVENTS / 2;
+  const share = s.halve ? 0.5 : (aim - s.low.firstSeq) / (s.highSeq - s.low.firstSeq);
   const guess = s.low.position + Math.floor(width * share);
   return { type: 'probe', position: Math.min(Math.max(guess, s.low.position + 1), s.highPosition - 1) };
 }

@@ -73,8 +73,10 @@ export interface TaskStore {
 export interface ClaimedItem {
   readonly itemId: string;
   readonly taskId: string;
-  /** Extends the lease by its full length. Does nothing while disconnected. */
-  extend(): void;
+  /** When the item was queued, epoch milliseconds. */
+  readonly queuedAtMs: number;
+  /** Extends the lease by its full length. False when nothing was sent, because the broker is disconnected. */
+  extend(): boolean;
   /** Removes the item. Only after an own append has landed. */
   ack(): Promise<void>;
   /** Gives the item back; it is delivered again after `delayMs`. */

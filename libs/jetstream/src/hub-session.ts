@@ -219,6 +219,8 @@ export class HubSession implements EventStream {
   #over(state: Extract<SessionState, { phase: 'ended' | 'gone' }>): Delivery {
     this.#source.release();
     if (state.phase === 'gone') return { type: 'gone', earliestSeq: state.earliestSeq };
-    return { type: 'end', reason: state.reason, status: this.#source.feed.status, nextSeq: state.next };
+    const { status, nextSeq } = this.#source.feed;
+    // A cursor beyond the end of a log that is over is answered, but never given back.
+    return { type: 'end', reason: state.reason, status, nextSeq: Math.min(state.next, nextSeq) };
   }
 }

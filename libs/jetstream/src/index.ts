@@ -14,6 +14,7 @@ export {
   WORK_STREAM,
   workSubject,
 } from './names.js';
-export { RetentionClasses, StoreOptions, storeOptionsShape } from './options.js';
+export { StoreOptions, storeOptionsOf, storeOptionsShape } from './options.js';
+export { observeStore, type MetricFactory } from './store-metrics.js';
 export { provision, provisionQueue, type ProvisionReport } from './provision.js';
 export { openStore, SILENT_OBSERVER, type Store, type StoreObserver } from './store.js';

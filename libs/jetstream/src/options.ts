@@ -4,6 +4,7 @@
  * Invariants: no number of this kind is written anywhere else in the library; services take these keys over into
  * their own configuration.
  */
+import type { RetentionClass } from '@taskstream/core';
 import * as z from 'zod';
 
 const ms = z.int().positive();
@@ -11,18 +12,21 @@ const bytes = z.int().positive();
 const count = z.int().positive();
 const DAY_MS = 86_400_000;
 
-/** `h:3600000,d:86400000,w:604800000,p:` is how the classes look in an environment variable. */
-export const RetentionClasses = z
-  .array(z.object({ name: z.string().regex(/^[a-z]{1,8}$/), ttlMsMax: ms.nullable() }))
-  .min(1);
+/** One class as text: a name, a colon, its longest ttl in milliseconds; nothing after the colon: without age. */
+const RetentionClassText = z
+  .string()
+  .regex(/^[a-z]{1,8}:\d*$/, 'expected a class such as d:86400000 or p:')
+  .transform((text): RetentionClass => {
+    const [name = '', ttl = ''] = text.split(':');
+    return { name, ttlMsMax: ttl === '' ? null : Number(ttl) };
+  });
 
 export const storeOptionsShape = {
-  retentionClasses: RetentionClasses.default([
-    { name: 'h', ttlMsMax: 3_600_000 },
-    { name: 'd', ttlMsMax: DAY_MS },
-    { name: 'w', ttlMsMax: 7 * DAY_MS },
-    { name: 'p', ttlMsMax: null },
-  ]).meta({ description: 'Retention classes: names and the longest ttl in milliseconds of each; null is without age' }),
+  retentionClasses: z
+    .array(RetentionClassText)
+    .min(1)
+    .prefault(['h:3600000', `d:${DAY_MS}`, `w:${7 * DAY_MS}`, 'p:'])
+    .meta({ description: 'Retention classes and the longest ttl of each in milliseconds; p: is without age' }),
   shards: count.max(64).default(1).meta({ description: 'Streams per retention class; new tasks are spread over them' }),
   replicas: z.int().min(1).max(5).default(1).meta({ description: 'JetStream replicas of every stream' }),
   streamBytesMax: bytes.default(4 * 1024 ** 3).meta({ description: 'max_bytes of each TASKS stream' }),
@@ -67,3 +71,9 @@ export const storeOptionsShape = {
 
 export const StoreOptions = z.strictObject(storeOptionsShape);
 export type StoreOptions = z.infer<typeof StoreOptions>;
+
+/** The options among the keys of a service's configuration, which has been parsed by its own schema. */
+export function storeOptionsOf(config: StoreOptions): StoreOptions {
+  const keys = Object.keys(storeOptionsShape) as Array<keyof StoreOptions>;
+  return Object.fromEntries(keys.map((key) => [key, config[key]])) as StoreOptions;
+}

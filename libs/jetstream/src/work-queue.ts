@@ -87,8 +87,11 @@ export class JetStreamWorkQueue implements WorkQueue {
     return {
       itemId: String(m.seq),
       taskId,
+      queuedAtMs: Number(m.timestampNanos / 1_000_000n),
       extend: () => {
-        if (broker.connected) m.working();
+        if (!broker.connected) return false;
+        m.working();
+        return true;
       },
       ack: () => whenConnected(() => m.ackAck({ timeout: this.#options.readTimeoutMs })),
       nak: (delayMs) => whenConnected(() => m.nak(delayMs)),

@@ -55,11 +55,14 @@ export function projectTask(facts: TaskFacts, status: StatusPayload): Record<str
   };
 }
 
-/** The `DetailedTask` of the Tasks extension: result, error or input requests inlined. */
+/**
+ * The `DetailedTask` of the Tasks extension: result, error or input requests inlined. The inlined result is what the
+ * underlying request would have returned, `resultType` included.
+ */
 export function projectDetailedTask(facts: TaskFacts, status: StatusPayload): Record<string, unknown> {
   return {
     ...projectTask(facts, status),
-    ...(status.status === 'completed' && { result: status.result ?? { content: [] } }),
+    ...(status.status === 'completed' && { result: { resultType: 'complete', ...(status.result ?? { content: [] }) } }),
     ...(status.status === 'failed' && { error: status.error ?? { code: -32603, message: 'Task failed' } }),
     ...(status.status === 'input_required' && { inputRequests: status.inputRequests ?? {} }),
   };

@@ -9,3 +9,5 @@ export {
   type ToolResult,
 } from './define-tool.js';
 export { RetryableError, ToolError, ToolProtocolError } from './tool-errors.js';
+export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';
+export { WorkerRuntime, type WorkerParts } from './worker-runtime.js';

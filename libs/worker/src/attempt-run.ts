@@ -1,0 +1,325 @@
+/**
+ * One attempt from its claim to its end: dispatch, lease, tool, outcome, release of the item.
+ *
+ * Invariants: the item is acked, given back or removed only after an own append has landed; after a gap longer than
+ * the lease the attempt is confirmed before anything else is sent; an attempt that is fenced says nothing.
+ */
+import {
+  backoffMs,
+  decideDispatch,
+  isExpired,
+  isTaskstreamError,
+  type AttemptLog,
+  type AttemptStore,
+  type ClaimedItem,
+  type DispatchDecision,
+  type TaskSpec,
+  type Tail,
+} from '@taskstream/core';
+import type { StatusPayload } from '@taskstream/protocol';
+import type { Tool, ToolResult } from './define-tool.js';
+import { AttemptTimeout, failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
+import { RunningTask } from './running-task.js';
+import type { WorkerObserver, WorkerOptions } from './worker-options.js';
+
+/** Why a running attempt was told to stop. */
+type StopReason =
+  | { readonly type: 'cancel'; readonly reason: string | undefined }
+  | { readonly type: 'hand_over' }
+  | { readonly type: 'expired' };
+
+const DISPATCH_TRIES_MAX = 5;
+
+export class AttemptRun {
+  readonly #item: ClaimedItem;
+  readonly #store: AttemptStore;
+  readonly #tools: ReadonlyMap<string, Tool>;
+  readonly #options: WorkerOptions;
+  readonly #observer: WorkerObserver;
+  readonly #abort = new AbortController();
+  #stop: StopReason | undefined;
+  #stopped: (reason: StopReason) => void = () => undefined;
+
+  constructor(
+    item: ClaimedItem,
+    store: AttemptStore,
+    tools: ReadonlyMap<string, Tool>,
+    options: WorkerOptions,
+    observer: WorkerObserver,
+  ) {
+    this.#item = item;
+    this.#store = store;
+    this.#tools = tools;
+    this.#options = options;
+    this.#observer = observer;
+  }
+
+  get taskId(): string {
+    return this.#item.taskId;
+  }
+
+  /** Ends the attempt so that another worker can go on at once. */
+  handOver(): void {
+    this.#requestStop({ type: 'hand_over' });
+  }
+
+  async run(): Promise<void> {
+    for (let tries = 0; tries < DISPATCH_TRIES_MAX; tries++) {
+      const spec = await this.#store.readSpec(this.#item.taskId);
+      const tail = await this.#store.readTail(this.#item.taskId);
+      try {
+        await this.#dispatch(spec, tail);
+        return;
+      } catch (error) {
+        // Somebody else appended between the read and the takeover: look again.
+        if (!(error instanceof LostRace)) throw error;
+      }
+    }
+    this.#observer.released({ taskId: this.#item.taskId, why: 'contended' });
+  }
+
+  async #dispatch(spec: TaskSpec | undefined, tail: Tail | undefined): Promise<void> {
+    const decision = this.#decide(spec, tail);
+    switch (decision.type) {
+      case 'ack':
+        await this.#item.ack();
+        this.#observer.released({ taskId: this.#item.taskId, why: decision.why });
+        return;
+      case 'term':
+        await this.#item.term('no task behind this item');
+        this.#observer.released({ taskId: this.#item.taskId, why: 'orphan' });
+        return;
+      case 'nak':
+        await this.#item.nak(this.#options.unknownTaskRetryMs);
+        this.#observer.released({ taskId: this.#item.taskId, why: 'not visible yet' });
+        return;
+      case 'fail':
+        await this.#fail(spec as TaskSpec, tail as Tail, decision.failures);
+        return;
+      case 'start':
+        await this.#start(spec as TaskSpec, tail as Tail, decision);
+        return;
+    }
+  }
+
+  #decide(spec: TaskSpec | undefined, tail: Tail | undefined): DispatchDecision {
+    const ageMs = Date.now() - this.#item.queuedAtMs;
+    return decideDispatch({
+      facts: spec === undefined ? undefined : tail,
+      itemId: this.#item.itemId,
+      expired: ageMs > this.#options.orphanItemMs,
+      attemptsMax: spec?.attemptsMax ?? 1,
+      handedOver: tail?.handedOver ?? false,
+    });
+  }
+
+  async #fail(spec: TaskSpec, tail: Tail, failures: number): Promise<void> {
+    const message = `The task ended its worker ${failures} times; it is not tried again`;
+    await this.#orLostRace(this.#store.failTask(spec, tail, failed(message, { code: -32603, message }).status));
+    await this.#item.ack();
+    this.#observer.released({ taskId: spec.taskId, why: 'attempts exhausted' });
+  }
+
+  async #start(spec: TaskSpec, tail: Tail, start: Extract<DispatchDecision, { type: 'start' }>): Promise<void> {
+    const expiresAtMs = spec.ttlMs === null ? undefined : Date.parse(spec.createdAt) + spec.ttlMs;
+    if (isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now())) {
+      await this.#orLostRace(this.#store.failTask(spec, tail, expiredStatus(spec)));
+      await this.#item.ack();
+      this.#observer.released({ taskId: spec.taskId, why: 'expired' });
+      return;
+    }
+    const tool = this.#tools.get(spec.tool);
+    if (tool === undefined) {
+      await this.#item.nak(this.#options.unknownToolRetryMs);
+      this.#observer.released({ taskId: spec.taskId, why: `this worker has no tool ${spec.tool}` });
+      return;
+    }
+    const log = await this.#orLostRace(
+      this.#store.beginAttempt(spec, tail, {
+        attempt: start.attempt,
+        failures: start.failures,
+        itemId: this.#item.itemId,
+        worker: this.#options.worker,
+        cause: start.cause,
+      }),
+    );
+    const facts = { taskId: spec.taskId, attempt: start.attempt, tool: spec.tool, traceparent: spec.traceparent };
+    this.#observer.attemptStarted({ ...facts, cause: start.cause });
+    const startedAt = performance.now();
+    const over = new AbortController();
+    try {
+      this.#keepLease(log, over.signal);
+      if (expiresAtMs !== undefined) this.#expireAt(expiresAtMs, over.signal);
+      await this.#store.followMailbox(
+        spec.taskId,
+        (command) => {
+          if (command.type === 'cancel') this.#requestStop({ type: 'cancel', reason: command.reason });
+        },
+        over.signal,
+      );
+      const outcome = await this.#execute(spec, tool, log);
+      const how = await this.#conclude(outcome, spec, tool, log, start.failures);
+      this.#observer.attemptEnded({ ...facts, how, ms: performance.now() - startedAt });
+    } catch (error) {
+      this.#observer.attemptEnded({ ...facts, how: 'silent', ms: performance.now() - startedAt, error });
+    } finally {
+      over.abort();
+      if (!this.#abort.signal.aborted) this.#abort.abort(new Error('the attempt is over'));
+    }
+  }
+
+  async #orLostRace<T>(append: Promise<T>): Promise<T> {
+    try {
+      return await append;
+    } catch (error) {
+      throw isTaskstreamError(error, 'fenced') ? new LostRace(error) : error;
+    }
+  }
+
+  #requestStop(reason: StopReason): void {
+    if (this.#stop !== undefined) return;
+    this.#stop = reason;
+    this.#stopped(reason);
+    this.#abort.abort(new Error(stopMessage(reason)));
+  }
+
+  #keepLease(log: AttemptLog, over: AbortSignal): void {
+    let extendedAt = performance.now();
+    let confirming = false;
+    const timer = setInterval(() => {
+      if (confirming) return;
+      const gapMs = performance.now() - extendedAt;
+      if (gapMs <= this.#options.leaseMs) {
+        if (this.#item.extend()) extendedAt = performance.now();
+        return;
+      }
+      // Too late to be sure: the item may be somebody else's by now.
+      confirming = true;
+      this.#observer.leaseInDoubt({ taskId: this.#item.taskId, attempt: log.attempt, gapMs });
+      log
+        .confirm()
+        .then(() => {
+          if (this.#item.extend()) extendedAt = performance.now();
+        })
+        .catch(() => undefined)
+        .finally(() => {
+          confirming = false;
+        });
+    }, this.#options.leaseMs / 3);
+    over.addEventListener('abort', () => clearInterval(timer));
+  }
+
+  #expireAt(atMs: number, over: AbortSignal): void {
+    const timer = setTimeout(() => this.#requestStop({ type: 'expired' }), Math.min(atMs - Date.now(), 2 ** 31 - 1));
+    over.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  /** Runs the tool until it is done, may no longer write, or has ignored a stop for its grace period. */
+  async #execute(spec: TaskSpec, tool: Tool, log: AttemptLog): Promise<Outcome> {
+    const signal = AbortSignal.any([this.#abort.signal, log.signal]);
+    const task = new RunningTask(spec.taskId, log, signal);
+    const finished = (async (): Promise<Outcome> => {
+      try {
+        const result: ToolResult = await tool.invoke(spec.arguments, task);
+        return task.unseenFailure === undefined ? outcomeOfResult(result) : outcomeOfError(task.unseenFailure);
+      } catch (error) {
+        return outcomeOfError(error);
+      }
+    })();
+    const timers: NodeJS.Timeout[] = [];
+    const timedOut = new Promise<Outcome>((resolve) => {
+      if (tool.timeoutMs === undefined) return;
+      const { timeoutMs } = tool;
+      timers.push(
+        setTimeout(() => {
+          this.#abort.abort(new AttemptTimeout(timeoutMs));
+          resolve(outcomeOfError(new AttemptTimeout(timeoutMs)));
+        }, timeoutMs),
+      );
+    });
+    const told = new Promise<Outcome>((resolve) => {
+      const onStop = (reason: StopReason) => {
+        timers.push(
+          setTimeout(() => resolve({ type: 'silent', why: `ignored: ${reason.type}` }), this.#options.stopGraceMs),
+        );
+      };
+      this.#stopped = onStop;
+      if (this.#stop !== undefined) onStop(this.#stop);
+    });
+    const fenced = new Promise<Outcome>((resolve) => {
+      const tell = () => resolve(outcomeOfError(log.signal.reason));
+      if (log.signal.aborted) tell();
+      else log.signal.addEventListener('abort', tell, { once: true });
+    });
+    try {
+      return await Promise.race([finished, timedOut, told, fenced]);
+    } finally {
+      for (const timer of timers) clearTimeout(timer);
+    }
+  }
+
+  async #conclude(outcome: Outcome, spec: TaskSpec, tool: Tool, log: AttemptLog, failures: number): Promise<string> {
+    if (log.signal.aborted) return 'silent';
+    if (this.#stop?.type === 'cancel') {
+      return this.#end(log, { status: 'cancelled', statusMessage: this.#stop.reason ?? 'Cancelled by request' });
+    }
+    if (this.#stop?.type === 'expired') return this.#end(log, expiredStatus(spec));
+    if (this.#stop?.type === 'hand_over' && (outcome.type !== 'end' || isAbortError(outcome))) {
+      await log.appendAttemptEnd({ reason: 'handed_over' });
+      await this.#item.nak(0);
+      return 'handed_over';
+    }
+    if (outcome.type === 'end') return this.#end(log, outcome.status);
+    if (outcome.type === 'silent') return 'silent';
+    if (failures + 1 >= spec.attemptsMax) {
+      const message = `Attempt ${log.attempt} failed and was the last one: ${outcome.message}`;
+      return this.#end(log, failed(message, { code: -32603, message }).status);
+    }
+    const delayMs = backoffMs(failures + 1, tool.backoffMsBase, tool.backoffMsMax, Math.random());
+    const retryAt = new Date(Date.now() + delayMs).toISOString();
+    await log.appendAttemptEnd({ reason: outcome.reason, message: outcome.message, retryAt });
+    await this.#item.nak(delayMs);
+    return 'retry';
+  }
+
+  async #end(log: AttemptLog, status: StatusPayload): Promise<string> {
+    try {
+      await log.appendStatus(status);
+    } catch (error) {
+      if (!isTaskstreamError(error, 'payload_too_large')) throw error;
+      const message = `The result is too large to store: ${error.message}`;
+      await log.appendStatus(failed(message, { code: -32603, message }).status);
+    }
+    await this.#item.ack();
+    return status.status;
+  }
+}
+
+/** Another writer was faster; nothing has been written. */
+class LostRace extends Error {
+  constructor(cause: unknown) {
+    super('another attempt was faster', { cause });
+    this.name = 'LostRace';
+  }
+}
+
+function stopMessage(reason: StopReason): string {
+  switch (reason.type) {
+    case 'cancel':
+      return reason.reason ?? 'the task was cancelled';
+    case 'hand_over':
+      return 'the worker is shutting down';
+    case 'expired':
+      return 'the task has expired';
+  }
+}
+
+/** Whether a tool ended because it was told to stop, not by a result or a fault of its own. */
+function isAbortError(outcome: Extract<Outcome, { type: 'end' }>): boolean {
+  return outcome.status.isError === true || outcome.status.status === 'failed';
+}
+
+function expiredStatus(spec: TaskSpec): StatusPayload {
+  const message = `The task expired ${spec.ttlMs} ms after its creation`;
+  return { status: 'failed', statusMessage: message, error: { code: -32603, message } };
+}

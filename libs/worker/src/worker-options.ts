@@ -1,0 +1,48 @@
+/**
+ * The bounds of a worker and what it tells about itself.
+ *
+ * Invariant: every wait of the runtime is one of these.
+ */
+import * as z from 'zod';
+
+const ms = z.int().positive();
+
+export const workerOptionsShape = {
+  slots: z.int().positive().default(10).meta({ description: 'Attempts at a time on this worker' }),
+  stopGraceMs: ms.default(5_000).meta({ description: 'Time that a tool gets to stop after a cancel or a hand-over' }),
+  drainMsMax: ms.default(12_000).meta({ description: 'Time that running attempts get to finish at shutdown' }),
+  unknownToolRetryMs: ms
+    .default(2_000)
+    .meta({ description: 'Delay before a task whose tool is not here is offered again' }),
+  unknownTaskRetryMs: ms
+    .default(2_000)
+    .meta({ description: 'Delay before an item without a visible task is offered again' }),
+  orphanItemMs: ms.default(3_600_000).meta({ description: 'Age after which an item without a task is removed' }),
+  pullRetryMs: ms.default(500).meta({ description: 'Wait after a pull that failed' }),
+} as const;
+
+export interface WorkerOptions extends z.infer<z.ZodObject<typeof workerOptionsShape>> {
+  /** Unique name of this worker process; it is on every event. */
+  readonly worker: string;
+  readonly leaseMs: number;
+}
+
+export interface AttemptFact {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly tool: string;
+  readonly traceparent: string | undefined;
+}
+
+export interface WorkerObserver {
+  attemptStarted(fact: AttemptFact & { readonly cause: string }): void;
+  /** `how`: a status, `retry`, `handed_over`, or `silent` for an attempt that may no longer speak. */
+  attemptEnded(fact: AttemptFact & { readonly how: string; readonly ms: number; readonly error?: unknown }): void;
+  /** The lease could not be extended in time; the attempt is confirmed before it goes on. */
+  leaseInDoubt(fact: { readonly taskId: string; readonly attempt: number; readonly gapMs: number }): void;
+  /** An item was let go without running. */
+  released(fact: { readonly taskId: string; readonly why: string }): void;
+  pullFailed(fact: { readonly queue: string; readonly error: unknown }): void;
+  /** The runtime itself failed around an item; the lease will bring it back. */
+  itemFailed(fact: { readonly taskId: string; readonly error: unknown }): void;
+}

@@ -1,0 +1,121 @@
+/**
+ * Keeps the slots of a worker filled from its queues, and empties them at shutdown.
+ *
+ * Invariants: no more items are asked for than there are free slots; a drain stops asking first, then waits, then
+ * hands over what is left.
+ */
+import type { AttemptStore, ClaimedItem, WorkQueue } from '@taskstream/core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AttemptRun } from './attempt-run.js';
+import type { Tool } from './define-tool.js';
+import type { WorkerObserver, WorkerOptions } from './worker-options.js';
+
+export interface WorkerParts {
+  readonly tools: ReadonlyArray<Tool>;
+  readonly attempts: AttemptStore;
+  readonly work: WorkQueue;
+  readonly options: WorkerOptions;
+  readonly observer: WorkerObserver;
+}
+
+export class WorkerRuntime {
+  readonly #parts: WorkerParts;
+  readonly #tools: ReadonlyMap<string, Tool>;
+  readonly #queues: string[];
+  readonly #asked = new Map<string, number>();
+  readonly #runs = new Map<AttemptRun, Promise<void>>();
+  readonly #stopPulling = new AbortController();
+  #pulls = new Set<Promise<void>>();
+
+  /** @throws TypeError when two tools have one name */
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    const tools = new Map<string, Tool>();
+    for (const tool of parts.tools) {
+      if (tools.has(tool.definition.name)) throw new TypeError(`two tools are called ${tool.definition.name}`);
+      tools.set(tool.definition.name, tool);
+    }
+    this.#tools = tools;
+    this.#queues = [...new Set(parts.tools.map((t) => t.definition.queue))];
+  }
+
+  get running(): number {
+    return this.#runs.size;
+  }
+
+  start(): void {
+    this.#fill();
+  }
+
+  /** Resolves when no attempt of this worker is left. */
+  async drain(): Promise<void> {
+    this.#stopPulling.abort();
+    await Promise.all(this.#pulls);
+    const { drainMsMax, stopGraceMs } = this.#parts.options;
+    const finished = () => Promise.all(this.#runs.values()).then(() => true);
+    if (await Promise.race([finished(), delay(drainMsMax, false, { ref: false })])) return;
+    for (const run of this.#runs.keys()) run.handOver();
+    await Promise.race([finished(), delay(stopGraceMs * 2, false, { ref: false })]);
+  }
+
+  /** Each queue may ask for its share of the slots, at least for one. */
+  #fill(): void {
+    const share = Math.max(1, Math.floor(this.#parts.options.slots / Math.max(1, this.#queues.length)));
+    for (const queue of this.#queues) {
+      const asked = this.#asked.get(queue) ?? 0;
+      const free = Math.min(share - asked, this.#parts.options.slots - this.#runs.size - this.#askedInAll());
+      if (free > 0 && !this.#stopPulling.signal.aborted) this.#pull(queue, free);
+    }
+  }
+
+  #askedInAll(): number {
+    let sum = 0;
+    for (const n of this.#asked.values()) sum += n;
+    return sum;
+  }
+
+  #pull(queue: string, count: number): void {
+    let open = count;
+    const settle = (n: number) => {
+      open -= n;
+      this.#asked.set(queue, (this.#asked.get(queue) ?? 0) - n);
+    };
+    this.#asked.set(queue, (this.#asked.get(queue) ?? 0) + count);
+    const pull = (async () => {
+      try {
+        await this.#parts.work.pull(
+          queue,
+          count,
+          (item) => {
+            settle(1);
+            this.#run(item);
+          },
+          this.#stopPulling.signal,
+        );
+      } catch (error) {
+        this.#parts.observer.pullFailed({ queue, error });
+        await delay(this.#parts.options.pullRetryMs);
+      } finally {
+        settle(open);
+      }
+    })();
+    this.#pulls.add(pull);
+    void pull.finally(() => {
+      this.#pulls.delete(pull);
+      this.#fill();
+    });
+  }
+
+  #run(item: ClaimedItem): void {
+    const { attempts, options, observer } = this.#parts;
+    const run = new AttemptRun(item, attempts, this.#tools, options, observer);
+    const done = run
+      .run()
+      .catch((error: unknown) => observer.itemFailed({ taskId: item.taskId, error }))
+      .finally(() => {
+        this.#runs.delete(run);
+        this.#fill();
+      });
+    this.#runs.set(run, done);
+  }
+}

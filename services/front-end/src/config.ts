@@ -1,0 +1,47 @@
+/**
+ * The front end's configuration: one schema, read once at start.
+ */
+import { storeOptionsShape } from '@taskstream/jetstream';
+import { hostConfigShape } from '@taskstream/service-host';
+import * as z from 'zod';
+
+const ms = z.int().positive();
+const count = z.int().positive();
+
+export const frontEndLimitsShape = {
+  requestBytesMax: count.default(1024 * 1024).meta({ description: 'Largest request body' }),
+  streamsPerOwnerMax: count.default(1_000).meta({ description: 'Open streams of one owner on this node' }),
+  streamsMax: count.default(50_000).meta({ description: 'Open streams on this node' }),
+  heartbeatMs: ms.default(15_000).meta({ description: 'Silence on a stream after which a comment is sent' }),
+  slowReaderMsMax: ms
+    .default(60_000)
+    .meta({ description: 'A stream whose client takes nothing for so long is closed' }),
+  streamAgeMsMax: z.int().nonnegative().default(0).meta({
+    description: 'Age at which a stream is ended for its client to open it elsewhere; 0: never',
+  }),
+  drainSpreadMs: z.int().nonnegative().default(3_000).meta({
+    description: 'Streams are ended spread over this time at shutdown, so that their clients do not come back at once',
+  }),
+  callMsMax: ms.default(300_000).meta({ description: 'Longest wait of a call that is answered without a task' }),
+} as const;
+
+export const FrontEndLimits = z.object(frontEndLimitsShape);
+export type FrontEndLimits = z.infer<typeof FrontEndLimits>;
+
+export const FrontEndConfig = z.strictObject({
+  natsUrl: z.array(z.string().min(1)).default(['nats://127.0.0.1:4222']).meta({ description: 'NATS servers' }),
+  natsToken: z.string().optional().meta({ description: 'Token for NATS', secret: true }),
+  connectMsMax: ms.default(30_000).meta({ description: 'Bound of the first connection to NATS, in ms' }),
+  host: z.string().default('127.0.0.1').meta({ description: 'Interface to listen on' }),
+  port: z.int().min(0).max(65_535).default(3_000).meta({ description: 'Port to listen on; 0 takes a free one' }),
+  allowedHosts: z.array(z.string().min(1)).optional().meta({
+    description: 'Host names that requests may name; absent: those of the loopback interface',
+  }),
+  allowedOrigins: z.array(z.string().min(1)).optional().meta({
+    description: 'Origin host names that requests may come from; absent: those of the loopback interface',
+  }),
+  ...frontEndLimitsShape,
+  ...hostConfigShape,
+  ...storeOptionsShape,
+});
+export type FrontEndConfig = z.infer<typeof FrontEndConfig>;

@@ -1,0 +1,144 @@
+/**
+ * The front end as a service: connect, provision, watch the catalogue, listen; and the same backwards.
+ *
+ * Invariant: it is ready only while it is connected to NATS and not draining; it is alive regardless of NATS.
+ */
+import type { AddressInfo } from 'node:net';
+import {
+  connectBroker,
+  observeStore,
+  openStore,
+  provision,
+  storeOptionsOf,
+  watchToolCatalogue,
+  type Broker,
+  type Store,
+} from '@taskstream/jetstream';
+import {
+  createMetrics,
+  createOpsHandler,
+  createReadiness,
+  ServiceError,
+  startOpsServer,
+  type OpsServer,
+  type ReadyInfo,
+} from '@taskstream/service-host';
+import type { Logger } from 'pino';
+import { buildApp, type App } from './app.js';
+import { FrontEndLimits, type FrontEndConfig } from './config.js';
+import { loopbackAuthenticator } from './principal.js';
+import { OpenStreams } from './stream/open-streams.js';
+import { observeStreams } from './stream/stream-metrics.js';
+import { ToolArguments } from './tool-arguments.js';
+
+const SERVER_INFO = { name: 'taskstream', version: '0.1.0' };
+
+export class FrontEndService {
+  readonly #config: FrontEndConfig;
+  readonly #logger: Logger;
+  readonly #metrics = createMetrics({ service: 'front_end' });
+  readonly #readiness = createReadiness(['nats', 'listening']);
+  #broker: Broker | undefined;
+  #store: Store | undefined;
+  #catalogue: { close(): void } | undefined;
+  #streams: OpenStreams | undefined;
+  #app: App | undefined;
+  #ops: OpsServer | undefined;
+
+  constructor(config: FrontEndConfig, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  async start(): Promise<ReadyInfo> {
+    const config = this.#config;
+    const options = storeOptionsOf(config);
+    const limits = FrontEndLimits.parse(config);
+    const authenticator = loopbackAuthenticator(config.host);
+    const opsHandler = createOpsHandler({
+      readiness: this.#readiness,
+      registry: this.#metrics.registry,
+      logger: this.#logger,
+    });
+    if (config.opsPort !== undefined) this.#ops = await startOpsServer(opsHandler, config.opsPort, config.opsHost);
+    const broker = await connectBroker({
+      servers: config.natsUrl,
+      name: `taskstream front end ${process.pid}`,
+      connectMsMax: config.connectMsMax,
+      readTimeoutMs: config.readTimeoutMs,
+      ...(config.natsToken !== undefined && { auth: { token: config.natsToken } }),
+      onStatus: (type, detail) => {
+        if (type === 'disconnect') this.#readiness.fail('nats', 'disconnected');
+        if (type === 'reconnect') this.#readiness.pass('nats');
+        if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
+      },
+    });
+    this.#broker = broker;
+    this.#logger.info(await provision(broker, options), 'streams are as configured');
+    this.#readiness.pass('nats');
+    const store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
+    this.#store = store;
+    const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
+      this.#logger.warn({ tool, why }, 'a tool definition is left out; its worker may be of another version'),
+    );
+    this.#catalogue = catalogue;
+    const streams = new OpenStreams(limits);
+    this.#streams = streams;
+    const app = buildApp({
+      mcp: {
+        tasks: store.tasks,
+        events: store.events,
+        catalogue,
+        toolArguments: new ToolArguments(),
+        retentionClasses: options.retentionClasses,
+        shards: options.shards,
+        limits,
+        serverInfo: SERVER_INFO,
+      },
+      stream: {
+        tasks: store.tasks,
+        events: store.events,
+        streams,
+        limits,
+        observer: observeStreams(this.#metrics, this.#logger, streams, store.events),
+        serverInfo: SERVER_INFO,
+      },
+      authenticator,
+      allowedHosts: config.allowedHosts,
+      allowedOrigins: config.allowedOrigins,
+      ops: this.#ops === undefined ? opsHandler : undefined,
+      onError: (error) => this.#logger.debug({ err: error }, 'a request was refused'),
+    });
+    this.#app = app;
+    catalogue.onChange(() => app.toolsChanged());
+    await this.#listen(app);
+    this.#readiness.pass('listening');
+    const { port } = app.http.server.address() as AddressInfo;
+    return {
+      endpoint: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}/mcp`,
+      ...(this.#ops !== undefined && { ops: this.#ops.url }),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#readiness.fail('draining', 'this front end is shutting down');
+    await this.#streams?.drain(Math.max(1_000, this.#config.shutdownMsMax - 2_000));
+    this.#streams?.close();
+    await this.#app?.close();
+    this.#catalogue?.close();
+    this.#store?.close();
+    await this.#broker?.close();
+    await this.#ops?.close();
+  }
+
+  async #listen(app: App): Promise<void> {
+    const { host, port } = this.#config;
+    try {
+      await app.http.listen({ host, port });
+    } catch (error) {
+      throw new ServiceError(`Cannot listen on ${host}:${port}; free the port, or set another one as port`, {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The standard headers of a 2026-07-28 request, as text.
+ *
+ * Invariant: a header that was sent twice counts as its first value, as the SDK reads it.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+
+export interface StandardHeaders {
+  readonly protocolVersionHeader?: string;
+  readonly mcpMethodHeader?: string;
+  readonly mcpNameHeader?: string;
+}
+
+export function standardHeaders(headers: IncomingHttpHeaders): StandardHeaders {
+  const read = (name: string): string | undefined => {
+    const value = headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  };
+  const version = read('mcp-protocol-version');
+  const method = read('mcp-method');
+  const name = read('mcp-name');
+  return {
+    ...(version !== undefined && { protocolVersionHeader: version }),
+    ...(method !== undefined && { mcpMethodHeader: method }),
+    ...(name !== undefined && { mcpNameHeader: name }),
+  };
+}
+
+const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+
+/** The value of `Mcp-Name`: plain, or behind the base64 sentinel. Undefined when the sentinel is not valid. */
+export function decodeMcpName(header: string): string | undefined {
+  const value = header.trim();
+  if (!value.startsWith('=?base64?')) return value;
+  const encoded = SENTINEL.exec(value)?.[1];
+  if (encoded === undefined) return undefined;
+  const bytes = Buffer.from(encoded, 'base64');
+  const text = bytes.toString('utf8');
+  return Buffer.from(text, 'utf8').equals(bytes) ? text : undefined;
+}
+
+/** Whether the client can read an event stream. */
+export function acceptsEventStream(accept: string | undefined): boolean {
+  if (accept === undefined) return true;
+  return accept
+    .split(',')
+    .map((range) => range.split(';')[0]?.trim().toLowerCase())
+    .some((range) => range === 'text/event-stream' || range === 'text/*' || range === '*/*');
+}

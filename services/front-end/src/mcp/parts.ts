@@ -1,0 +1,17 @@
+/**
+ * What the MCP handlers are built from.
+ */
+import type { EventReader, RetentionClass, TaskStore, ToolCatalogue } from '@taskstream/core';
+import type { FrontEndLimits } from '../config.js';
+import type { ToolArguments } from '../tool-arguments.js';
+
+export interface McpParts {
+  readonly tasks: TaskStore;
+  readonly events: EventReader;
+  readonly catalogue: ToolCatalogue;
+  readonly toolArguments: ToolArguments;
+  readonly retentionClasses: ReadonlyArray<RetentionClass>;
+  readonly shards: number;
+  readonly limits: FrontEndLimits;
+  readonly serverInfo: { readonly name: string; readonly version: string };
+}

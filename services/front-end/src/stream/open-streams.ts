@@ -1,0 +1,95 @@
+/**
+ * The streams that are open on this node: counting them, keeping idle ones alive, ending them at shutdown.
+ *
+ * Invariants: one timer serves all streams; a stream is counted from before its first byte until its socket is done
+ * with it; at most one stream per task and connection.
+ */
+import type { Socket } from 'node:net';
+import type { FrontEndLimits } from '../config.js';
+import type { StreamWriter } from './stream-writer.js';
+
+const TICK_MS = 1_000;
+
+/** A place for a stream; released when it is over. */
+export interface StreamPlace {
+  attach(writer: StreamWriter): void;
+  release(): void;
+}
+
+export type Refusal = 'active' | 'owner_limit' | 'node_limit' | 'draining';
+
+export class OpenStreams {
+  readonly #limits: FrontEndLimits;
+  readonly #writers = new Set<StreamWriter>();
+  readonly #byOwner = new Map<string, number>();
+  readonly #byConnection = new WeakMap<Socket, Set<string>>();
+  readonly #timer: NodeJS.Timeout;
+  #count = 0;
+  #draining = false;
+
+  constructor(limits: FrontEndLimits) {
+    this.#limits = limits;
+    this.#timer = setInterval(() => this.#tick(), Math.min(TICK_MS, limits.heartbeatMs));
+    this.#timer.unref();
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  take(owner: string, taskId: string, connection: Socket): StreamPlace | Refusal {
+    if (this.#draining) return 'draining';
+    const active = this.#byConnection.get(connection) ?? new Set<string>();
+    if (active.has(taskId)) return 'active';
+    const ofOwner = this.#byOwner.get(owner) ?? 0;
+    if (ofOwner >= this.#limits.streamsPerOwnerMax) return 'owner_limit';
+    if (this.#count >= this.#limits.streamsMax) return 'node_limit';
+    this.#count++;
+    this.#byOwner.set(owner, ofOwner + 1);
+    active.add(taskId);
+    this.#byConnection.set(connection, active);
+    let attached: StreamWriter | undefined;
+    let released = false;
+    return {
+      attach: (writer) => {
+        attached = writer;
+        this.#writers.add(writer);
+        if (this.#draining) writer.end('draining');
+      },
+      release: () => {
+        if (released) return;
+        released = true;
+        this.#count--;
+        const left = (this.#byOwner.get(owner) ?? 1) - 1;
+        if (left === 0) this.#byOwner.delete(owner);
+        else this.#byOwner.set(owner, left);
+        active.delete(taskId);
+        if (attached !== undefined) this.#writers.delete(attached);
+      },
+    };
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const { heartbeatMs, streamAgeMsMax } = this.#limits;
+    for (const writer of this.#writers) {
+      if (streamAgeMsMax > 0 && now - writer.openedAt > streamAgeMsMax * writer.ageFactor) writer.end('rotated');
+      else if (now - writer.wroteAt >= heartbeatMs) writer.heartbeat();
+    }
+  }
+
+  /** Ends every stream, spread over `drainSpreadMs`, and resolves when all are over or `msMax` has passed. */
+  async drain(msMax: number): Promise<void> {
+    this.#draining = true;
+    const writers = [...this.#writers];
+    const stepMs = this.#limits.drainSpreadMs / Math.max(1, writers.length);
+    writers.forEach((writer, i) => setTimeout(() => writer.end('draining'), i * stepMs));
+    const deadline = performance.now() + msMax;
+    while (this.#count > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const writer of this.#writers) writer.destroy();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * `tasks/stream` on the raw response: everything that the SDK checks for other methods, then the stream.
+ *
+ * Invariants: all checks come before the first byte of a stream; what the SDK would refuse is handed to the SDK, so
+ * that its answer is the same; order of checks: envelope, capability, ownership, cursor.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  classifyInboundRequest,
+  isJSONRPCRequest,
+  type InboundModernRoute,
+} from '@modelcontextprotocol/server';
+import { isExpired, TASK_ID_LENGTH_MAX, type EventReader, type EventStream, type TaskStore } from '@taskstream/core';
+import {
+  headerMismatch,
+  httpStatusFor,
+  limitReached,
+  invalidParams,
+  missingTasksCapability,
+  parseStreamParams,
+  streamActive,
+  streamResult,
+  STREAM_METHOD,
+  temporarilyUnavailable,
+  unknownTask,
+  type WireError,
+} from '@taskstream/protocol';
+import * as z from 'zod';
+import type { FrontEndLimits } from '../config.js';
+import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
+import { acceptsEventStream, decodeMcpName, standardHeaders } from '../http/mcp-headers.js';
+import { declaresTasks } from '../mcp/call-context.js';
+import type { Principal } from '../principal.js';
+import { wireErrorOf } from '../wire-errors.js';
+import type { OpenStreams, Refusal } from './open-streams.js';
+import { StreamWriter, type StreamObserver } from './stream-writer.js';
+
+const SERVED_REVISION = '2026-07-28';
+const Meta = z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() });
+
+export interface StreamParts {
+  readonly tasks: TaskStore;
+  readonly events: EventReader;
+  readonly streams: OpenStreams;
+  readonly limits: FrontEndLimits;
+  readonly observer: StreamObserver;
+  readonly serverInfo: Readonly<Record<string, unknown>>;
+}
+
+/** Whether the body asks for a stream. */
+export function isStreamRequest(body: unknown): boolean {
+  return isJSONRPCRequest(body) && body.method === STREAM_METHOD;
+}
+
+/**
+ * Answers a `tasks/stream` request. Resolves with false when the SDK must answer it, because the request is not one
+ * that it would let through. Otherwise resolves when the stream is over.
+ */
+export async function serveStream(
+  parts: StreamParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: unknown,
+  principal: Principal,
+): Promise<boolean> {
+  const headers = standardHeaders(request.headers);
+  const route = classifyInboundRequest({ httpMethod: 'POST', ...headers, body });
+  if (route.kind !== 'modern' || route.messageKind !== 'request') return false;
+  if (route.classification.revision !== SERVED_REVISION) return false;
+  if (headers.protocolVersionHeader === undefined || headers.mcpMethodHeader === undefined) return false;
+  const { id, params } = route.message;
+  const refuse = (error: WireError, status = httpStatusFor(error.code)) => replyError(response, status, id, error);
+  if (!acceptsEventStream(request.headers.accept)) {
+    refuse(
+      { code: -32000, message: 'Not Acceptable: tasks/stream needs a client that accepts text/event-stream' },
+      406,
+    );
+    return true;
+  }
+  const checked = checkRequest(route, headers.mcpNameHeader);
+  if ('error' in checked) {
+    refuse(checked.error);
+    return true;
+  }
+  const { taskId, after } = checked;
+  if (!(await isOwned(parts.tasks, taskId, principal.owner))) {
+    refuse(unknownTask());
+    return true;
+  }
+  const place = parts.streams.take(principal.owner, taskId, request.socket);
+  if (typeof place === 'string') {
+    refuse(refusal(place, taskId, parts.limits));
+    return true;
+  }
+  let session: EventStream;
+  try {
+    session = await parts.events.open(taskId, after);
+  } catch (error) {
+    place.release();
+    parts.observer.failed(taskId, error);
+    refuse(wireErrorOf(error, taskId, after));
+    return true;
+  }
+  const meta = Meta.safeParse(params?._meta ?? {});
+  const writer = new StreamWriter(
+    {
+      id: id as JsonRpcId,
+      taskId,
+      progressToken: meta.success ? meta.data.progressToken : undefined,
+      result: (end) => streamResult(end, parts.serverInfo),
+    },
+    session,
+    response,
+    parts.limits.slowReaderMsMax,
+    parts.observer,
+    (error) => wireErrorOf(error, taskId, after),
+  );
+  place.attach(writer);
+  // A stream outlives its request: the place is free when the socket is done with the response.
+  response.once('close', () => place.release());
+  await writer.run();
+  return true;
+}
+
+function checkRequest(
+  route: Extract<InboundModernRoute, { messageKind: 'request' }>,
+  nameHeader: string | undefined,
+): { taskId: string; after: number | undefined } | { error: WireError } {
+  const { params } = route.message;
+  const meta: unknown = params?._meta?.[CLIENT_CAPABILITIES_META_KEY];
+  if (!declaresTasks(meta)) return { error: missingTasksCapability() };
+  const parsed = parseStreamParams(params);
+  if (!parsed.ok) return { error: invalidParams(parsed.message) };
+  if (nameHeader !== undefined) {
+    const name = decodeMcpName(nameHeader);
+    if (name === undefined) return { error: headerMismatch('Bad Request: the Mcp-Name header is not valid base64') };
+    if (name !== parsed.taskId) {
+      return { error: headerMismatch('Bad Request: the Mcp-Name header does not name params.taskId') };
+    }
+  }
+  return { taskId: parsed.taskId, after: parsed.after };
+}
+
+async function isOwned(tasks: TaskStore, taskId: string, owner: string): Promise<boolean> {
+  if (taskId.length > TASK_ID_LENGTH_MAX) return false;
+  try {
+    const spec = await tasks.readSpec(taskId);
+    if (spec === undefined || spec.owner !== owner) return false;
+    return !isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now());
+  } catch {
+    // An id that is not one of ours names no stream to ask.
+    return false;
+  }
+}
+
+function refusal(why: Refusal, taskId: string, limits: FrontEndLimits): WireError {
+  switch (why) {
+    case 'active':
+      return streamActive(taskId);
+    case 'owner_limit':
+      return limitReached('streamsPerOwnerMax', `At most ${limits.streamsPerOwnerMax} streams may be open at a time`);
+    case 'node_limit':
+      return limitReached('streamsMax', 'This node has no room for another stream; try another one');
+    case 'draining':
+      return temporarilyUnavailable('This node is shutting down; try another one');
+  }
+}

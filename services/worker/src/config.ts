@@ -1,0 +1,27 @@
+/**
+ * The worker's configuration: one schema, read once at start.
+ */
+import { storeOptionsShape } from '@taskstream/jetstream';
+import { hostConfigShape } from '@taskstream/service-host';
+import { workerOptionsShape } from '@taskstream/worker';
+import * as z from 'zod';
+
+export const WorkerConfig = z.strictObject({
+  natsUrl: z.array(z.string().min(1)).default(['nats://127.0.0.1:4222']).meta({ description: 'NATS servers' }),
+  natsToken: z.string().optional().meta({ description: 'Token for NATS', secret: true }),
+  connectMsMax: z
+    .int()
+    .positive()
+    .default(30_000)
+    .meta({ description: 'Bound of the first connection to NATS, in ms' }),
+  tools: z.string().optional().meta({
+    description: 'Module whose default export is an array of defineTool(…); absent: the example tools',
+  }),
+  auditRoots: z.array(z.string().min(1)).prefault(['.']).meta({
+    description: 'Directories that the example tool audit_repository may read',
+  }),
+  ...hostConfigShape,
+  ...workerOptionsShape,
+  ...storeOptionsShape,
+});
+export type WorkerConfig = z.infer<typeof WorkerConfig>;

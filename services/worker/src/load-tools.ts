@@ -1,0 +1,35 @@
+/**
+ * Finds the tools that this worker runs.
+ *
+ * Invariant: a module that does not give tools is refused at start with its name, not at the first call.
+ */
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { ServiceError } from '@taskstream/service-host';
+import type { Tool } from '@taskstream/worker';
+import { exampleTools } from './tools/index.js';
+
+/** @throws ServiceError when the module cannot be loaded or does not export an array of tools */
+export async function loadTools(file: string | undefined, auditRoots: string[]): Promise<Tool[]> {
+  if (file === undefined) return exampleTools({ auditRoots });
+  let module: { default?: unknown };
+  try {
+    module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
+  } catch (error) {
+    throw new ServiceError(
+      `tools: ${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const tools = module.default;
+  if (!Array.isArray(tools) || tools.length === 0 || !tools.every(isTool)) {
+    throw new ServiceError(`tools: ${file} must have a default export that is an array of defineTool(…)`);
+  }
+  return tools;
+}
+
+function isTool(value: unknown): value is Tool {
+  return typeof value === 'object' && value !== null && 'definition' in value && 'invoke' in value;
+}

@@ -1,0 +1,158 @@
+/**
+ * The worker as a service: connect, provision, publish the tools, run.
+ *
+ * Invariant: it claims nothing before its tools are in the catalogue, and nothing after a drain has begun.
+ */
+import {
+  connectBroker,
+  observeStore,
+  openStore,
+  openToolPublisher,
+  provision,
+  storeOptionsOf,
+  type Broker,
+  type Store,
+} from '@taskstream/jetstream';
+import {
+  createMetrics,
+  createOpsHandler,
+  createReadiness,
+  startOpsServer,
+  taskLogger,
+  type OpsServer,
+  type ReadyInfo,
+} from '@taskstream/service-host';
+import { WorkerRuntime, type WorkerObserver } from '@taskstream/worker';
+import { nanoid } from 'nanoid';
+import type { Logger } from 'pino';
+import type { WorkerConfig } from './config.js';
+import { loadTools } from './load-tools.js';
+
+export class WorkerService {
+  readonly #config: WorkerConfig;
+  readonly #logger: Logger;
+  readonly #metrics = createMetrics({ service: 'worker' });
+  readonly #readiness = createReadiness(['nats', 'tools']);
+  #broker: Broker | undefined;
+  #store: Store | undefined;
+  #runtime: WorkerRuntime | undefined;
+  #ops: OpsServer | undefined;
+
+  constructor(config: WorkerConfig, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  async start(): Promise<ReadyInfo> {
+    const config = this.#config;
+    const options = storeOptionsOf(config);
+    const tools = await loadTools(config.tools, config.auditRoots);
+    if (config.opsPort !== undefined) {
+      const handler = createOpsHandler({
+        readiness: this.#readiness,
+        registry: this.#metrics.registry,
+        logger: this.#logger,
+      });
+      this.#ops = await startOpsServer(handler, config.opsPort, config.opsHost);
+    }
+    const worker = `w${process.pid}-${nanoid(8)}`;
+    const broker = await connectBroker({
+      servers: config.natsUrl,
+      name: `taskstream worker ${worker}`,
+      connectMsMax: config.connectMsMax,
+      readTimeoutMs: config.readTimeoutMs,
+      ...(config.natsToken !== undefined && { auth: { token: config.natsToken } }),
+      onStatus: (type, detail) => {
+        if (type === 'disconnect') this.#readiness.fail('nats', 'disconnected');
+        if (type === 'reconnect') this.#readiness.pass('nats');
+        if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
+      },
+    });
+    this.#broker = broker;
+    const report = await provision(broker, options);
+    this.#logger.info(report, 'streams are as configured');
+    this.#readiness.pass('nats');
+    await (await openToolPublisher(broker, options)).publish(tools.map((t) => t.definition));
+    this.#readiness.pass('tools');
+    this.#store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
+    const runtime = new WorkerRuntime({
+      tools,
+      attempts: this.#store.attempts,
+      work: this.#store.work,
+      options: { ...config, worker },
+      observer: this.#observer(),
+    });
+    this.#runtime = runtime;
+    this.#metrics.gauge({
+      name: 'running_attempts',
+      unit: 'none',
+      help: 'Attempts that run on this worker now',
+      collect: (gauge) => gauge.set(runtime.running),
+    });
+    runtime.start();
+    return {
+      worker,
+      tools: tools.map((t) => t.definition.name),
+      ...(this.#ops !== undefined && { ops: this.#ops.url }),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#readiness.fail('draining', 'this worker is shutting down');
+    await this.#runtime?.drain();
+    this.#store?.close();
+    await this.#broker?.close();
+    await this.#ops?.close();
+  }
+
+  #observer(): WorkerObserver {
+    const ended = this.#metrics.counter({
+      name: 'attempts_ended',
+      unit: 'none',
+      help: 'Attempts that ended here, by tool and by how',
+      labels: ['tool', 'how'],
+    });
+    const duration = this.#metrics.histogram({
+      name: 'attempt_duration',
+      unit: 'seconds',
+      help: 'From the start of an attempt to its end',
+      labels: ['tool'],
+      buckets: [0.01, 0.1, 1, 10, 60, 600, 3_600],
+    });
+    const doubts = this.#metrics.counter({
+      name: 'leases_in_doubt',
+      unit: 'none',
+      help: 'Times that a lease could not be extended in time',
+    });
+    const released = this.#metrics.counter({
+      name: 'items_released',
+      unit: 'none',
+      help: 'Work items that were let go without an attempt',
+    });
+    return {
+      attemptStarted: ({ cause, tool, ...context }) =>
+        taskLogger(this.#logger, context).info({ tool, cause }, 'attempt started'),
+      attemptEnded: ({ how, ms, error, tool, ...context }) => {
+        ended.inc({ tool, how });
+        duration.observe({ tool }, ms / 1_000);
+        const log = taskLogger(this.#logger, context);
+        if (error === undefined) log.info({ tool, how, ms: Math.round(ms) }, 'attempt ended');
+        else log.warn({ tool, how, err: error }, 'attempt stopped without a word; its lease will bring the task back');
+      },
+      leaseInDoubt: ({ gapMs, ...context }) => {
+        doubts.inc();
+        taskLogger(this.#logger, context).warn({ gapMs: Math.round(gapMs) }, 'lease in doubt: confirming the attempt');
+      },
+      released: ({ why, ...context }) => {
+        released.inc();
+        taskLogger(this.#logger, context).info({ why }, 'item released without an attempt');
+      },
+      pullFailed: ({ queue, error }) => this.#logger.warn({ queue, err: error }, 'pulling work failed; trying again'),
+      itemFailed: ({ error, ...context }) =>
+        taskLogger(this.#logger, context).error(
+          { err: error },
+          'an item could not be worked on; its lease will bring it back',
+        ),
+    };
+  }
+}
