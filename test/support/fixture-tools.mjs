@@ -103,4 +103,52 @@ export default [
     taskSupport: 'required',
     run: () => 'done',
   }),
+  defineTool({
+    name: 'ask_name',
+    description: 'Asks the user for a name',
+    inputSchema: z.object({}),
+    async run(_input, task) {
+      const answer = await task.elicit('name', 'What is your name?', z.object({ name: z.string() }));
+      await task.emit('com.example.answered', { action: answer.action });
+      return answer.action === 'accept' ? `Hello, ${answer.content.name}!` : `No name: ${answer.action}`;
+    },
+  }),
+  defineTool({
+    name: 'ask_two',
+    description: 'Asks two questions at once',
+    inputSchema: z.object({}),
+    async run(_input, task) {
+      const [first, second] = await Promise.all([
+        task.elicit('first', 'First?', z.object({ text: z.string() })),
+        task.elicit('second', 'Second?', z.object({ text: z.string() })),
+      ]);
+      return `${first.content?.text ?? first.action} and ${second.content?.text ?? second.action}`;
+    },
+  }),
+  defineTool({
+    name: 'ask_quickly',
+    description: 'Asks in a call that is never a task',
+    inputSchema: z.object({}),
+    taskSupport: 'forbidden',
+    async run(_input, task) {
+      const answer = await task.elicit('name', 'What is your name?', z.object({ name: z.string() }));
+      return `Hello, ${answer.content?.name ?? answer.action}!`;
+    },
+  }),
+  defineTool({
+    name: 'ask_first',
+    description: 'Asks before there is a task',
+    inputSchema: z.object({}),
+    inputFirst: {
+      user_name: {
+        method: 'elicitation/create',
+        params: {
+          mode: 'form',
+          message: 'What is your name?',
+          requestedSchema: { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] },
+        },
+      },
+    },
+    run: (_input, task) => `Hello, ${task.given.user_name?.content?.name ?? 'nobody'}!`,
+  }),
 ];

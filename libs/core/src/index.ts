@@ -21,7 +21,10 @@ export type {
   EventDraft,
   EventReader,
   EventStream,
+  FrontEndBus,
   MailboxCommand,
+  QuestionLeases,
+  RequestCancellation,
   Tail,
   TaskSnapshot,
   TaskStore,
@@ -49,4 +52,11 @@ export {
   type SessionStep,
 } from './stream-session.js';
 export { formatTaskId, parseTaskId, TASK_ID_LENGTH_MAX, TASK_ID_RANDOM_LENGTH, type TaskPlace } from './task-id.js';
-export { QueueName, TaskSupport, TOOL_DEFINITION_VERSION, ToolDefinition, ToolName } from './tool-definition.js';
+export {
+  InputRequestShape,
+  QueueName,
+  TaskSupport,
+  TOOL_DEFINITION_VERSION,
+  ToolDefinition,
+  ToolName,
+} from './tool-definition.js';

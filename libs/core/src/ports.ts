@@ -65,6 +65,8 @@ export interface TaskStore {
   readSpec(taskId: string): Promise<TaskSpec | undefined>;
   /** Asks for a task's end; ends it at once when no attempt runs. */
   cancel(taskId: string, reason?: string): Promise<void>;
+  /** Ends a task as cancelled whatever runs, by fencing it. Resolves also when the task is over already. */
+  cancelNow(taskId: string, reason?: string): Promise<void>;
   /** Puts a command into the mailbox. @throws TaskstreamError mailbox_full, log_unavailable */
   send(taskId: string, command: MailboxCommand): Promise<void>;
 }
@@ -145,6 +147,26 @@ export interface AttemptStart {
 export type MailboxCommand =
   | { readonly type: 'cancel'; readonly reason?: string | undefined }
   | { readonly type: 'input'; readonly key: string; readonly response: unknown };
+
+/** Of all nodes that could put a question to a client, one at a time may. */
+export interface QuestionLeases {
+  /** Takes or keeps the right to put the question. False while another holder has it. */
+  take(taskId: string, key: string, holder: string): Promise<boolean>;
+  release(taskId: string, key: string, holder: string): Promise<void>;
+}
+
+/** A request of a session was cancelled; the node that serves it must hear of it. */
+export interface RequestCancellation {
+  readonly session: string;
+  readonly requestId: string | number;
+}
+
+/** Best-effort messages between front ends. */
+export interface FrontEndBus {
+  cancelRequest(cancellation: RequestCancellation): void;
+  /** Returns an unsubscribe function. */
+  onCancelRequest(listener: (cancellation: RequestCancellation) => void): () => void;
+}
 
 export interface ToolCatalogue {
   list(): ToolDefinition[];

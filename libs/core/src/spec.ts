@@ -26,6 +26,8 @@ export const TaskSpec = z.looseObject({
   attemptsMax: z.int().positive(),
   /** What the creator declared: kinds of input that it did not declare are never asked. */
   clientCapabilities: z.record(z.string(), z.unknown()),
+  /** Answers that the client gave before the task existed, by the names of the tool's `inputFirst`. */
+  given: z.record(z.string(), z.unknown()).optional(),
   traceparent: z.string().optional(),
   /** SHA-256 of tool and arguments, base64url: tells a retried call from another one under the same key. */
   requestDigest: z.string().optional(),

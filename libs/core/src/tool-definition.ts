@@ -13,6 +13,12 @@ export const QueueName = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'expected 1 t
 export const TaskSupport = z.enum(['required', 'optional', 'forbidden']);
 export type TaskSupport = z.infer<typeof TaskSupport>;
 
+/** A request to the client, as MCP defines them. */
+export const InputRequestShape = z.object({
+  method: z.enum(['elicitation/create', 'sampling/createMessage', 'roots/list']),
+  params: z.record(z.string(), z.unknown()).optional(),
+});
+
 const JsonSchema = z.looseObject({ type: z.literal('object') });
 
 export const ToolDefinition = z.looseObject({
@@ -23,6 +29,8 @@ export const ToolDefinition = z.looseObject({
   inputSchema: JsonSchema,
   outputSchema: JsonSchema.optional(),
   taskSupport: TaskSupport,
+  /** Questions that are put before a task is made, by name. */
+  inputFirst: z.record(z.string(), InputRequestShape).optional(),
   queue: QueueName,
   ttlMs: z.int().positive().nullable(),
   pollIntervalMs: z.int().positive(),

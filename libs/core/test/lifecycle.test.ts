@@ -3,26 +3,26 @@ import { isTerminal, TASK_STATUSES } from '@taskstream/protocol';
 import { describe, expect, it } from 'vitest';
 import { HAPPENINGS, nextPhase, PHASES, phaseOf, REFUSED, statusOf, type Happening, type Phase } from '../src/index.js';
 
-const no = REFUSED;
+/** A second, independent statement of the table. A dash is a refusal. */
+const MATRIX = `
+  phase      attempt_started attempt_ended input_requested input_received completed failed cancelled
+  queued     running         -             -               -              -         failed cancelled
+  running    running         queued        asking          -              completed failed cancelled
+  asking     running         suspended     asking          running        completed failed cancelled
+  suspended  running         -             -               -              -         failed cancelled
+  completed  -               -             -               -              -         -      -
+  failed     -               -             -               -              -         -      -
+  cancelled  -               -             -               -              -         -      -
+`;
 
-/** A second, independent statement of the table; the types make it total. */
-const WANTED: Record<Phase, Record<Happening, Phase | typeof REFUSED>> = {
-  //          attempt_started            attempt_ended               input_requested          input_received           completed               failed             cancelled
-  // prettier-ignore
-  queued: { attempt_started: 'running', attempt_ended: no, input_requested: no, input_received: no, completed: no, failed: 'failed', cancelled: 'cancelled' },
-  // prettier-ignore
-  running: { attempt_started: 'running', attempt_ended: 'queued', input_requested: 'asking', input_received: no, completed: 'completed', failed: 'failed', cancelled: 'cancelled' },
-  // prettier-ignore
-  asking: { attempt_started: 'asking', attempt_ended: 'suspended', input_requested: 'asking', input_received: 'running', completed: 'completed', failed: 'failed', cancelled: 'cancelled' },
-  // prettier-ignore
-  suspended: { attempt_started: 'asking', attempt_ended: no, input_requested: no, input_received: no, completed: no, failed: 'failed', cancelled: 'cancelled' },
-  // prettier-ignore
-  completed: { attempt_started: no, attempt_ended: no, input_requested: no, input_received: no, completed: no, failed: no, cancelled: no },
-  // prettier-ignore
-  failed: { attempt_started: no, attempt_ended: no, input_requested: no, input_received: no, completed: no, failed: no, cancelled: no },
-  // prettier-ignore
-  cancelled: { attempt_started: no, attempt_ended: no, input_requested: no, input_received: no, completed: no, failed: no, cancelled: no },
-};
+const [HEAD = [], ...ROWS] = MATRIX.trim()
+  .split('\n')
+  .map((row) => row.trim().split(/ +/));
+
+function wanted(phase: Phase, happening: Happening): string | undefined {
+  const cell = ROWS.find((row) => row[0] === phase)?.[HEAD.indexOf(happening)];
+  return cell === '-' ? REFUSED : cell;
+}
 
 const CELLS = PHASES.flatMap((phase) => HAPPENINGS.map((happening) => [phase, happening] as const));
 
@@ -40,10 +40,13 @@ const ATTEMPT_RUNS: Record<Phase, boolean> = {
 describe('lifecycle', () => {
   it('has a cell for each phase and happening', () => {
     expect(CELLS).toHaveLength(49);
+    expect(HEAD.slice(1)).toEqual(HAPPENINGS);
+    expect(ROWS.map((row) => row[0])).toEqual(PHASES);
+    expect(ROWS.every((row) => row.length === HEAD.length)).toBe(true);
   });
 
   it.each(CELLS)('%s × %s', (phase, happening) => {
-    expect(nextPhase(phase, happening)).toBe(WANTED[phase][happening]);
+    expect(nextPhase(phase, happening)).toBe(wanted(phase, happening));
   });
 
   it('a terminal phase refuses everything', () => {
@@ -55,10 +58,9 @@ describe('lifecycle', () => {
   });
 
   it('only a running attempt can complete a task, end itself or ask', () => {
-    for (const phase of PHASES) {
-      for (const happening of ['completed', 'attempt_ended', 'input_requested'] as const) {
-        if (!ATTEMPT_RUNS[phase]) expect(nextPhase(phase, happening)).toBe(REFUSED);
-      }
+    for (const happening of ['completed', 'attempt_ended', 'input_requested'] as const) {
+      const accepting = PHASES.filter((phase) => nextPhase(phase, happening) !== REFUSED);
+      expect(accepting).toEqual(PHASES.filter((phase) => ATTEMPT_RUNS[phase]));
     }
   });
 
@@ -77,13 +79,15 @@ describe('lifecycle', () => {
     }
   });
 
-  it('an attempt that starts or ends never changes the MCP status', () => {
-    for (const phase of PHASES) {
-      for (const happening of ['attempt_started', 'attempt_ended'] as const) {
-        const next = nextPhase(phase, happening);
-        if (next !== REFUSED) expect(statusOf(next)).toBe(statusOf(phase));
-      }
+  it('an attempt that starts makes a live task work, and one that ends keeps its MCP status', () => {
+    for (const phase of PHASES.filter((p) => !isTerminal(statusOf(p)))) {
+      expect(nextPhase(phase, 'attempt_started')).toBe('running');
     }
+    const ends = PHASES.map((phase) => [phase, nextPhase(phase, 'attempt_ended')] as const).filter(
+      (end): end is readonly [Phase, Phase] => end[1] !== REFUSED,
+    );
+    expect(ends).toHaveLength(2);
+    for (const [phase, next] of ends) expect(statusOf(next)).toBe(statusOf(phase));
   });
 
   it('a phase is what the tail shows: phaseOf is the inverse of statusOf and the running attempt', () => {

@@ -45,6 +45,13 @@ interface Entry {
   readonly endsAttempt: 'fault' | 'handed_over' | undefined;
 }
 
+interface EntryKind {
+  readonly status?: StatusPayload;
+  readonly endsAttempt?: 'fault' | 'handed_over';
+  /** Queued however much is: what ends an attempt, and a status that the cap on packs would push out. */
+  readonly always?: boolean;
+}
+
 /** What a log begins with: the facts of the tail that it continues. */
 export interface LogStart {
   readonly spec: TaskSpec;
@@ -110,8 +117,13 @@ export class JetStreamAttemptLog implements AttemptLog {
 
   /** Appends the first event of the attempt. Once it resolves, older attempts are fenced. */
   begin(started: AttemptStarted): Promise<void> {
-    if (started.attempt > 1) this.#enqueueStatusAgain();
-    return this.#enqueue([{ type: SystemEvent.attemptStarted, payload: started }], this.#options.payloadBytesMax);
+    const begun = this.#enqueue(
+      [{ type: SystemEvent.attemptStarted, payload: started }],
+      this.#options.payloadBytesMax,
+    );
+    // Questions of an earlier attempt are asked again by this one, under the same keys.
+    if (started.attempt > 1) this.#enqueueStatus({ status: 'working' });
+    return begun;
   }
 
   append(events: ReadonlyArray<EventDraft>): Promise<void> {
@@ -119,16 +131,17 @@ export class JetStreamAttemptLog implements AttemptLog {
       return Promise.reject(new TaskstreamError('stream_full', `The stream ${this.#start.at.stream} is nearly full`));
     }
     if (!this.#statusQueued && statusDue(this.#packsSinceStatus, this.#options.packsPerTaskMax))
-      this.#enqueueStatusAgain();
+      this.#enqueueStatus(this.#status);
     return this.#enqueue(events, this.#options.payloadBytesMax);
   }
 
   appendStatus(status: StatusPayload): Promise<void> {
-    return this.#enqueue(
-      [{ type: SystemEvent.taskStatus, payload: status }],
-      this.#options.messageBytesMax - ENVELOPE_BYTES,
-      status,
-    );
+    return this.#appendStatus(status, isTerminal(status.status));
+  }
+
+  #appendStatus(status: StatusPayload, always: boolean): Promise<void> {
+    const payloadBytesMax = this.#options.messageBytesMax - ENVELOPE_BYTES;
+    return this.#enqueue([{ type: SystemEvent.taskStatus, payload: status }], payloadBytesMax, { status, always });
   }
 
   appendAttemptEnd(end: {
@@ -139,8 +152,7 @@ export class JetStreamAttemptLog implements AttemptLog {
     return this.#enqueue(
       [{ type: SystemEvent.attemptEnded, payload: { attempt: this.attempt, ...end } }],
       this.#options.payloadBytesMax,
-      undefined,
-      end.reason === 'handed_over' ? 'handed_over' : 'fault',
+      { endsAttempt: end.reason === 'handed_over' ? 'handed_over' : 'fault', always: true },
     );
   }
 
@@ -156,17 +168,16 @@ export class JetStreamAttemptLog implements AttemptLog {
     throw error;
   }
 
-  #enqueueStatusAgain(): void {
+  #enqueueStatus(status: StatusPayload): void {
     this.#statusQueued = true;
     // Settled with the entries that follow it; its own promise has nobody to tell.
-    this.appendStatus(this.#status).catch(() => undefined);
+    this.#appendStatus(status, true).catch(() => undefined);
   }
 
   #enqueue(
     events: ReadonlyArray<EventDraft>,
     payloadBytesMax: number,
-    status?: StatusPayload,
-    endsAttempt?: 'fault' | 'handed_over',
+    { status, endsAttempt, always = false }: EntryKind = {},
   ): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     let payloads: string[];
@@ -176,7 +187,7 @@ export class JetStreamAttemptLog implements AttemptLog {
       return Promise.reject(error);
     }
     const added = payloads.reduce((sum, p) => sum + p.length, 0);
-    if (this.#queuedBytes + added > this.#options.emitQueueBytesMax && this.#queue.length > 0) {
+    if (!always && this.#queuedBytes + added > this.#options.emitQueueBytesMax && this.#queue.length > 0) {
       return Promise.reject(
         new TaskstreamError(
           'emit_overflow',

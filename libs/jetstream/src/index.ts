@@ -16,5 +16,7 @@ export {
 } from './names.js';
 export { StoreOptions, storeOptionsOf, storeOptionsShape } from './options.js';
 export { observeStore, type MetricFactory } from './store-metrics.js';
+export { openFrontEndBus } from './front-end-bus.js';
 export { provision, provisionQueue, type ProvisionReport } from './provision.js';
+export { openQuestionLeases } from './question-leases.js';
 export { openStore, SILENT_OBSERVER, type Store, type StoreObserver } from './store.js';

@@ -52,7 +52,9 @@ export class LogReads {
   leaderTail(at: TaskAddress): Promise<LeaderTail | undefined> {
     const waiting = this.#tailsInFlight.get(at.taskId);
     if (waiting !== undefined) return waiting;
-    const read = this.#leaderReads.run(() => {
+    const read = this.#leaderReads.run(async () => {
+      // A turn later: with a free slot this runs before the entry below is set.
+      await null;
       this.#tailsInFlight.delete(at.taskId);
       return this.#readLeaderTail(at);
     });

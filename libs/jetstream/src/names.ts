@@ -14,6 +14,8 @@
  * | stream `WORK`, `work.<queue>.<priority>.<fairnessKey>.<taskId>` | work items | until acked              |
  * | consumer `QUEUE_<queue>` on `WORK`        | leases                         | for ever                     |
  * | bucket `TASKSTREAM_TOOLS`, key: tool name | tool definitions               | until removed                |
+ * | bucket `TASKSTREAM_QUESTIONS`             | who puts a question to a client| an hour                      |
+ * | `ctl.cancelled`                           | cancelled requests, core only  | not stored                   |
  */
 import type { TaskPlace } from '@taskstream/core';
 
@@ -23,6 +25,8 @@ export const LAYOUT_METADATA_KEY = 'taskstream_layout';
 export const WORK_STREAM = 'WORK';
 export const WORK_SUBJECTS = 'work.>';
 export const CATALOGUE_BUCKET = 'TASKSTREAM_TOOLS';
+export const QUESTIONS_BUCKET = 'TASKSTREAM_QUESTIONS';
+export const CANCELLED_SUBJECT = 'ctl.cancelled';
 export const LIVE_PREFIX = 'live.';
 
 export const Header = {

@@ -44,6 +44,8 @@ export interface StoreParts {
 
 /** Who writes when a front end does: no attempt, no worker. */
 const FRONT_END = 'front-end';
+/** Compare-and-sets against a running attempt before a cancel gives up. */
+const CANCEL_TRIES_MAX = 50;
 
 export class JetStreamTaskStore implements TaskStore {
   readonly #parts: StoreParts;
@@ -103,6 +105,25 @@ export class JetStreamTaskStore implements TaskStore {
         if (!isTaskstreamError(error, 'fenced')) throw error;
       }
     }
+  }
+
+  async cancelNow(taskId: string, reason?: string): Promise<void> {
+    const at = addressOf(taskId);
+    const spec = await this.#parts.specs.read(at);
+    for (let tries = 0; spec !== undefined && tries < CANCEL_TRIES_MAX; tries++) {
+      const tail = await this.#parts.reads.leaderTail(at);
+      if (tail === undefined || isTerminal(tail.pack.status)) return;
+      try {
+        return await this.#logFrom(at, spec, tail).appendStatus({
+          status: 'cancelled',
+          statusMessage: reason ?? 'Cancelled by request',
+        });
+      } catch (error) {
+        // The running attempt appended meanwhile: try again above it.
+        if (!isTaskstreamError(error, 'fenced')) throw error;
+      }
+    }
+    throw new TaskstreamError('log_unavailable', `The task ${taskId} writes too fast to be fenced`);
   }
 
   async send(taskId: string, command: MailboxCommand): Promise<void> {

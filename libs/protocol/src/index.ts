@@ -34,7 +34,7 @@ export {
   TRACEPARENT_META_KEY,
 } from './meta-keys.js';
 export { commentFrame, EVENT_FRAME_HEAD, EVENT_FRAME_TAIL, messageFrame, SSE_HEADERS } from './sse.js';
-export { STREAM_END_REASONS, StreamEnd, StreamEndReason, streamResult } from './stream.js';
+export { STREAM_END_REASONS, StreamEnd, StreamEndReason, streamResult, streamResult2025 } from './stream.js';
 export { AttemptEnded, AttemptStarted, ProgressPayload, SYSTEM_EVENT_PREFIX, SystemEvent } from './system-events.js';
 export {
   isTerminal,
@@ -47,3 +47,4 @@ export {
   type TaskFacts,
   type TerminalStatus,
 } from './task.js';
+export { projectTask2025, status2025 } from './task-2025.js';

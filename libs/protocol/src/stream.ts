@@ -5,7 +5,7 @@
  * the client's cursor; every other reason asks the client to resume.
  */
 import * as z from 'zod';
-import { STREAM_META_KEY } from './meta-keys.js';
+import { RELATED_TASK_META_KEY, STREAM_META_KEY } from './meta-keys.js';
 import { TaskStatus } from './task.js';
 
 export const STREAM_END_REASONS = ['terminal', 'draining', 'rotated', 'slow-reader', 'expired'] as const;
@@ -26,4 +26,9 @@ export function streamResult(end: StreamEnd, serverInfo: Readonly<Record<string,
     resultType: 'complete',
     _meta: { 'io.modelcontextprotocol/serverInfo': serverInfo, [STREAM_META_KEY]: end },
   };
+}
+
+/** The empty result of `tasks/stream` in 2025-11-25 shape: related-task metadata, no `resultType`. */
+export function streamResult2025(end: StreamEnd, taskId: string): Record<string, unknown> {
+  return { _meta: { [RELATED_TASK_META_KEY]: { taskId }, [STREAM_META_KEY]: end } };
 }

@@ -53,7 +53,7 @@ describe('projectDetailedTask', () => {
   const inlined = {
     working: {},
     input_required: { inputRequests: full.inputRequests },
-    completed: { result: full.result },
+    completed: { result: { resultType: 'complete', ...full.result } },
     failed: { error: full.error },
     cancelled: {},
   } as const;
@@ -63,7 +63,10 @@ describe('projectDetailedTask', () => {
   });
 
   it('always has a result, an error or input requests where the extension demands one', () => {
-    expect(projectDetailedTask(facts, { status: 'completed' })['result']).toEqual({ content: [] });
+    expect(projectDetailedTask(facts, { status: 'completed' })['result']).toEqual({
+      resultType: 'complete',
+      content: [],
+    });
     expect(projectDetailedTask(facts, { status: 'failed' })['error']).toEqual({ code: -32603, message: 'Task failed' });
     expect(projectDetailedTask(facts, { status: 'input_required' })['inputRequests']).toEqual({});
   });

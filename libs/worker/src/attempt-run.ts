@@ -19,6 +19,7 @@ import {
 import type { StatusPayload } from '@taskstream/protocol';
 import type { Tool, ToolResult } from './define-tool.js';
 import { AttemptTimeout, failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
+import { InputDesk } from './input-desk.js';
 import { RunningTask } from './running-task.js';
 import type { WorkerObserver, WorkerOptions } from './worker-options.js';
 
@@ -150,14 +151,17 @@ export class AttemptRun {
     try {
       this.#keepLease(log, over.signal);
       if (expiresAtMs !== undefined) this.#expireAt(expiresAtMs, over.signal);
+      const signal = AbortSignal.any([this.#abort.signal, log.signal]);
+      const desk = new InputDesk(spec.clientCapabilities, (status) => log.appendStatus(status), signal);
       await this.#store.followMailbox(
         spec.taskId,
         (command) => {
           if (command.type === 'cancel') this.#requestStop({ type: 'cancel', reason: command.reason });
+          else desk.answer(command.key, command.response);
         },
         over.signal,
       );
-      const outcome = await this.#execute(spec, tool, log);
+      const outcome = await this.#execute(spec, tool, log, new RunningTask(spec.taskId, log, desk, signal, spec.given));
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
       this.#observer.attemptEnded({ ...facts, how, ms: performance.now() - startedAt });
     } catch (error) {
@@ -215,11 +219,10 @@ export class AttemptRun {
   }
 
   /** Runs the tool until it is done, may no longer write, or has ignored a stop for its grace period. */
-  async #execute(spec: TaskSpec, tool: Tool, log: AttemptLog): Promise<Outcome> {
-    const signal = AbortSignal.any([this.#abort.signal, log.signal]);
-    const task = new RunningTask(spec.taskId, log, signal);
+  async #execute(spec: TaskSpec, tool: Tool, log: AttemptLog, task: RunningTask): Promise<Outcome> {
     const finished = (async (): Promise<Outcome> => {
       try {
+        if (tool.inputFirst !== undefined) await task.askFirst(tool.inputFirst);
         const result: ToolResult = await tool.invoke(spec.arguments, task);
         return task.unseenFailure === undefined ? outcomeOfResult(result) : outcomeOfError(task.unseenFailure);
       } catch (error) {

@@ -4,9 +4,22 @@
  * Invariants: the definition is checked when it is made, not when it is first called; what goes to the catalogue is
  * derived from it and holds no code.
  */
-import { QueueName, TaskSupport, TOOL_DEFINITION_VERSION, ToolName, type ToolDefinition } from '@taskstream/core';
+import {
+  InputRequestShape,
+  QueueName,
+  TaskSupport,
+  TOOL_DEFINITION_VERSION,
+  ToolName,
+  type ToolDefinition,
+} from '@taskstream/core';
 import { describeIssues, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
+import type { InputRequest } from './input-desk.js';
+
+/** What a user did with a form. */
+export type ElicitAnswer<Content> =
+  | { readonly action: 'accept'; readonly content: Content }
+  | { readonly action: 'decline' | 'cancel'; readonly content?: undefined };
 
 /** The running attempt, as a tool sees it. */
 export interface Task {
@@ -15,6 +28,8 @@ export interface Task {
   readonly attempt: number;
   /** Aborts when the task is cancelled, times out, is handed over, or this attempt has been fenced. */
   readonly signal: AbortSignal;
+  /** The client's responses to the tool's `inputFirst` questions, by name, as they came. */
+  readonly given: Readonly<Record<string, unknown>>;
   /**
    * Appends an event. Resolves when it is durable; events that are not awaited are durable before the task ends.
    * The type needs a vendor prefix (`com.example.step`), the payload is a JSON object.
@@ -23,6 +38,22 @@ export interface Task {
   emit(type: string, payload: Readonly<Record<string, unknown>>, identity?: EventIdentity): Promise<void>;
   /** Sets the message that `tasks/get` shows beside the status. */
   status(message: string): Promise<void>;
+  /**
+   * Asks the user to fill in a form. The task is `input_required` until the answer comes; the same question in a later
+   * attempt gets the same answer. Several may be open at once.
+   * @throws ToolError when the client did not declare elicitation, or its answer breaks the schema
+   */
+  elicit<Shape extends z.ZodObject>(
+    name: string,
+    message: string,
+    schema: Shape,
+  ): Promise<ElicitAnswer<z.output<Shape>>>;
+  /**
+   * Sends any input request that MCP knows (`sampling/createMessage`, `roots/list`, `elicitation/create`) to the client
+   * and resolves with its response as it came.
+   * @throws ToolError when the client did not declare the capability
+   */
+  ask(name: string, request: InputRequest): Promise<unknown>;
   /** Reports progress: `done` of `total`. */
   progress(done: number, total?: number, message?: string): Promise<void>;
 }
@@ -47,6 +78,11 @@ export interface ToolOptions<Input extends z.ZodObject, Output extends z.ZodObje
   readonly outputSchema?: Output;
   /** `optional` when absent. */
   readonly taskSupport?: TaskSupport;
+  /**
+   * Questions that a client answers before the task is made; `task.given` holds the answers. A client that cannot be
+   * asked then is asked by the running task.
+   */
+  readonly inputFirst?: Readonly<Record<string, InputRequest>>;
   /** `default` when absent. */
   readonly queue?: string;
   /** How long the task and its events live, from creation. One day when absent; null: as long as the store. */
@@ -67,6 +103,7 @@ export interface ToolOptions<Input extends z.ZodObject, Output extends z.ZodObje
 /** A tool that a worker can run. Made by `defineTool`. */
 export interface Tool {
   readonly definition: ToolDefinition;
+  readonly inputFirst: Readonly<Record<string, InputRequest>> | undefined;
   readonly timeoutMs: number | undefined;
   readonly backoffMsBase: number;
   readonly backoffMsMax: number;
@@ -78,6 +115,7 @@ const Options = z.looseObject({
   name: ToolName,
   description: z.string().min(1),
   taskSupport: TaskSupport.default('optional'),
+  inputFirst: z.record(z.string(), InputRequestShape).optional(),
   queue: QueueName.default('default'),
   ttlMs: z.int().positive().nullable().default(86_400_000),
   pollIntervalMs: z.int().positive().default(1_000),
@@ -111,6 +149,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     inputSchema: toJsonSchema(options.inputSchema, 'input'),
     ...(options.outputSchema !== undefined && { outputSchema: toJsonSchema(options.outputSchema, 'output') }),
     taskSupport: o.taskSupport,
+    ...(options.inputFirst !== undefined && { inputFirst: { ...options.inputFirst } as ToolDefinition['inputFirst'] }),
     queue: o.queue,
     ttlMs: o.ttlMs,
     pollIntervalMs: o.pollIntervalMs,
@@ -118,6 +157,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   };
   return {
     definition,
+    inputFirst: options.inputFirst,
     timeoutMs: o.timeoutMs,
     backoffMsBase: o.retry.backoffMsBase,
     backoffMsMax: o.retry.backoffMsMax,

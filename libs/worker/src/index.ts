@@ -3,11 +3,13 @@ export {
   InvalidArguments,
   InvalidResult,
   type ContentBlock,
+  type ElicitAnswer,
   type Task,
   type Tool,
   type ToolOptions,
   type ToolResult,
 } from './define-tool.js';
+export type { InputRequest } from './input-desk.js';
 export { RetryableError, ToolError, ToolProtocolError } from './tool-errors.js';
 export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';
 export { WorkerRuntime, type WorkerParts } from './worker-runtime.js';

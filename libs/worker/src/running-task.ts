@@ -5,22 +5,40 @@
  * ended every emit is refused and reported.
  */
 import { TaskstreamError, type AttemptLog } from '@taskstream/core';
-import { SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } from '@taskstream/protocol';
-import type { Task } from './define-tool.js';
+import { describeIssues, SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } from '@taskstream/protocol';
+import * as z from 'zod';
+import type { ElicitAnswer, Task } from './define-tool.js';
+import type { InputDesk, InputRequest } from './input-desk.js';
 import { observed } from './observed-promise.js';
+import { ToolError } from './tool-errors.js';
+
+const ElicitResponse = z.looseObject({
+  action: z.enum(['accept', 'decline', 'cancel']),
+  content: z.record(z.string(), z.unknown()).optional(),
+});
 
 export class RunningTask implements Task {
   readonly id: string;
   readonly attempt: number;
   readonly signal: AbortSignal;
+  given: Readonly<Record<string, unknown>>;
   readonly #log: AttemptLog;
+  readonly #desk: InputDesk;
   #firstUnseen: unknown;
 
-  constructor(id: string, log: AttemptLog, signal: AbortSignal) {
+  constructor(
+    id: string,
+    log: AttemptLog,
+    desk: InputDesk,
+    signal: AbortSignal,
+    given: Readonly<Record<string, unknown>> = {},
+  ) {
     this.id = id;
+    this.given = given;
     this.attempt = log.attempt;
     this.signal = signal;
     this.#log = log;
+    this.#desk = desk;
   }
 
   /** The first failure of an emit that nobody awaited. */
@@ -37,7 +55,7 @@ export class RunningTask implements Task {
   }
 
   status(message: string): Promise<void> {
-    return this.#watch(this.#log.appendStatus({ status: 'working', statusMessage: String(message) }));
+    return this.#watch(this.#desk.say(String(message)));
   }
 
   progress(done: number, total?: number, message?: string): Promise<void> {
@@ -47,6 +65,38 @@ export class RunningTask implements Task {
       ...(message !== undefined && { message }),
     };
     return this.#watch(this.#log.append([{ type: SystemEvent.progress, payload }]));
+  }
+
+  async elicit<Shape extends z.ZodObject>(
+    name: string,
+    message: string,
+    schema: Shape,
+  ): Promise<ElicitAnswer<z.output<Shape>>> {
+    const { $schema: _, ...requestedSchema } = z.toJSONSchema(schema, { io: 'input' });
+    const request: InputRequest = { method: 'elicitation/create', params: { mode: 'form', message, requestedSchema } };
+    const answer = ElicitResponse.safeParse(await this.#desk.ask(name, request));
+    if (!answer.success) throw new ToolError(`The answer to ${name} is not an elicitation result`);
+    if (answer.data.action !== 'accept') return { action: answer.data.action };
+    const content = schema.safeParse(answer.data.content);
+    if (!content.success) {
+      throw new ToolError(
+        `The answer to ${name} is invalid: ${describeIssues(content.error, answer.data.content, 'content')}`,
+      );
+    }
+    return { action: 'accept', content: content.data };
+  }
+
+  ask(name: string, request: InputRequest): Promise<unknown> {
+    return this.#desk.ask(name, request);
+  }
+
+  /** Asks what the tool wants to know first and the client has not said yet. */
+  async askFirst(questions: Readonly<Record<string, InputRequest>>): Promise<void> {
+    const missing = Object.entries(questions).filter(([name]) => !(name in this.given));
+    const answers = await Promise.all(
+      missing.map(async ([name, request]) => [name, await this.#desk.ask(name, request)] as const),
+    );
+    this.given = { ...this.given, ...Object.fromEntries(answers) };
   }
 
   #watch(promise: Promise<void>): Promise<void> {

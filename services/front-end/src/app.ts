@@ -1,22 +1,28 @@
 /**
- * The HTTP application: one route for MCP, and the operations paths when they have no port of their own.
+ * The HTTP application: one route for both eras of MCP, and the operations paths when they have no port of their own.
  *
  * Invariants: a body is parsed once; whatever is wrong with a request is answered with a well-formed error; the SDK
- * serves everything but `tasks/stream`.
+ * serves everything whose response is not a stream of ours.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostHeaderValidation, originValidation } from '@modelcontextprotocol/fastify';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import {
+  classifyInboundRequest,
   createMcpHandler,
   isJsonContentType,
+  legacyStatelessFallback,
   localhostAllowedHostnames,
   localhostAllowedOrigins,
+  type AuthInfo,
 } from '@modelcontextprotocol/server';
 import { WireCode } from '@taskstream/protocol';
 import type { OpsHandler } from '@taskstream/service-host';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { replyError } from './http/json-rpc-reply.js';
+import { standardHeaders } from './http/mcp-headers.js';
+import { serveLegacy, type ForSdk, type LegacyParts } from './legacy/legacy-route.js';
+import type { AuthExtra } from './mcp/call-context.js';
 import type { McpParts } from './mcp/parts.js';
 import { serverFactory } from './mcp/server-factory.js';
 import type { Authenticator } from './principal.js';
@@ -25,6 +31,7 @@ import { isStreamRequest, serveStream, type StreamParts } from './stream/stream-
 export interface AppParts {
   readonly mcp: McpParts;
   readonly stream: StreamParts;
+  readonly legacy: LegacyParts;
   readonly authenticator: Authenticator;
   readonly allowedHosts: string[] | undefined;
   readonly allowedOrigins: string[] | undefined;
@@ -44,10 +51,10 @@ export interface App {
 }
 
 export function buildApp(parts: AppParts): App {
-  const mcp = createMcpHandler(serverFactory(parts.mcp), { legacy: 'reject', onerror: parts.onError });
-  const handler = toNodeHandler(mcp);
-  const serveMcp = (request: IncomingMessage, response: ServerResponse, body?: unknown) =>
-    handler(request as IncomingMessage & { method: string; url: string }, response, body);
+  const factory = serverFactory(parts.mcp);
+  const modern = createMcpHandler(factory, { legacy: 'reject', onerror: parts.onError });
+  const serveModern = nodeHandler(modern.fetch);
+  const serveOlder = legacyStatelessFallback(factory, parts.onError);
   const http = Fastify({ bodyLimit: parts.mcp.limits.requestBytesMax, forceCloseConnections: true });
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -84,34 +91,67 @@ export function buildApp(parts: AppParts): App {
         replyError(response, 401, null, { code: -32000, message: 'Unauthorized' });
         return;
       }
-      Object.assign(raw, {
-        auth: { token: '', clientId: principal.owner, scopes: [], extra: { owner: principal.owner } },
-      });
-      if (request.method !== 'POST') {
-        await serveMcp(raw, response);
+      const { owner } = principal;
+      const isJson = isJsonContentType(request.headers['content-type'] ?? null);
+      const body = parseBody(request.body);
+      if (request.method !== 'POST' || !isJson) {
+        await serveModern(raw, response, { owner }, body ?? {});
         return;
       }
-      const body = parseBody(request.body);
-      const isJson = isJsonContentType(request.headers['content-type'] ?? null);
-      if (isJson && body === undefined) {
+      if (body === undefined) {
         replyError(response, 400, null, {
           code: WireCode.parseError,
           message: 'Parse error: the request body is not valid JSON',
         });
         return;
       }
-      if (isJson && isStreamRequest(body) && (await serveStream(parts.stream, raw, response, body, principal))) return;
-      await serveMcp(raw, response, body ?? {});
+      const route = classifyInboundRequest({ httpMethod: 'POST', ...standardHeaders(raw.headers), body });
+      if (route.kind === 'legacy') {
+        const forSdk = await serveLegacy(parts.legacy, route, raw, response, body, principal);
+        if (forSdk !== undefined) await serveOlderRequest(serveOlder, raw, response, body, forSdk);
+        return;
+      }
+      if (isStreamRequest(body) && (await serveStream(parts.stream, raw, response, body, principal))) return;
+      await serveModern(raw, response, { owner }, body);
     },
   });
   return {
     http,
-    toolsChanged: () => mcp.notify.toolsChanged(),
+    toolsChanged: () => modern.notify.toolsChanged(),
     close: async () => {
-      await mcp.close();
+      await modern.close();
       await http.close();
     },
   };
+}
+
+type FetchFace = (request: Request, options?: { authInfo?: AuthInfo; parsedBody?: unknown }) => Promise<Response>;
+
+/** Serves a Node request by a fetch-shaped handler, with what is known of its caller. */
+function nodeHandler(fetch: FetchFace) {
+  const handler = toNodeHandler({ fetch });
+  return (request: IncomingMessage, response: ServerResponse, extra: AuthExtra, body: unknown) => {
+    const auth: AuthInfo = { token: '', clientId: extra.owner, scopes: [], extra };
+    Object.assign(request, { auth });
+    return handler(request as IncomingMessage & { method: string; url: string }, response, body);
+  };
+}
+
+async function serveOlderRequest(
+  serve: FetchFace,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: unknown,
+  { extra, newSessionId }: ForSdk,
+): Promise<void> {
+  const withSession: FetchFace = async (webRequest, options) => {
+    const answer = await serve(webRequest, options);
+    if (newSessionId === undefined || !answer.ok) return answer;
+    const headers = new Headers(answer.headers);
+    headers.set('mcp-session-id', newSessionId);
+    return new Response(answer.body, { status: answer.status, headers });
+  };
+  await nodeHandler(withSession)(request, response, extra, body);
 }
 
 function parseBody(body: unknown): unknown {

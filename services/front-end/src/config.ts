@@ -22,6 +22,11 @@ export const frontEndLimitsShape = {
   drainSpreadMs: z.int().nonnegative().default(3_000).meta({
     description: 'Streams are ended spread over this time at shutdown, so that their clients do not come back at once',
   }),
+  cancelGraceMs: ms.default(2_000).meta({
+    description: 'Time that a worker gets to end a cancelled task before a 2025-11-25 client is answered by fencing it',
+  }),
+  sessionMsMax: ms.default(86_400_000).meta({ description: 'Life of a 2025-11-25 session id' }),
+  requestStateMsMax: ms.default(600_000).meta({ description: 'Life of the state of a call that waits for input' }),
   callMsMax: ms.default(300_000).meta({ description: 'Longest wait of a call that is answered without a task' }),
 } as const;
 
@@ -34,6 +39,10 @@ export const FrontEndConfig = z.strictObject({
   connectMsMax: ms.default(30_000).meta({ description: 'Bound of the first connection to NATS, in ms' }),
   host: z.string().default('127.0.0.1').meta({ description: 'Interface to listen on' }),
   port: z.int().min(0).max(65_535).default(3_000).meta({ description: 'Port to listen on; 0 takes a free one' }),
+  sessionKey: z.string().min(32).optional().meta({
+    description: 'Key that signs session ids and call states; the same on all front ends. Absent: random, for one node',
+    secret: true,
+  }),
   allowedHosts: z.array(z.string().min(1)).optional().meta({
     description: 'Host names that requests may name; absent: those of the loopback interface',
   }),

@@ -7,6 +7,8 @@ import type { AddressInfo } from 'node:net';
 import {
   connectBroker,
   observeStore,
+  openFrontEndBus,
+  openQuestionLeases,
   openStore,
   provision,
   storeOptionsOf,
@@ -27,8 +29,13 @@ import type { Logger } from 'pino';
 import { buildApp, type App } from './app.js';
 import { FrontEndLimits, type FrontEndConfig } from './config.js';
 import { loopbackAuthenticator } from './principal.js';
+import { CancellableRequests } from './legacy/cancellable-requests.js';
+import { Sessions } from './legacy/session.js';
+import type { McpParts } from './mcp/parts.js';
+import { RequestStates } from './mcp/request-states.js';
 import { OpenStreams } from './stream/open-streams.js';
 import { observeStreams } from './stream/stream-metrics.js';
+import type { StreamParts } from './stream/stream-route.js';
 import { ToolArguments } from './tool-arguments.js';
 
 const SERVER_INFO = { name: 'taskstream', version: '0.1.0' };
@@ -43,6 +50,7 @@ export class FrontEndService {
   #catalogue: { close(): void } | undefined;
   #streams: OpenStreams | undefined;
   #app: App | undefined;
+  #cancellable: CancellableRequests | undefined;
   #ops: OpsServer | undefined;
 
   constructor(config: FrontEndConfig, logger: Logger) {
@@ -84,24 +92,39 @@ export class FrontEndService {
     this.#catalogue = catalogue;
     const streams = new OpenStreams(limits);
     this.#streams = streams;
+    const cancellable = new CancellableRequests(openFrontEndBus(broker));
+    this.#cancellable = cancellable;
+    const mcp: McpParts = {
+      tasks: store.tasks,
+      events: store.events,
+      catalogue,
+      toolArguments: new ToolArguments(),
+      requestStates: new RequestStates(config.sessionKey, limits.requestStateMsMax),
+      retentionClasses: options.retentionClasses,
+      shards: options.shards,
+      limits,
+      serverInfo: SERVER_INFO,
+    };
+    const stream: StreamParts = {
+      tasks: store.tasks,
+      events: store.events,
+      streams,
+      limits,
+      observer: observeStreams(this.#metrics, this.#logger, streams, store.events),
+      serverInfo: SERVER_INFO,
+    };
+    if (config.sessionKey === undefined) {
+      this.#logger.warn('no sessionKey: sessions of 2025-11-25 clients are good on this node only');
+    }
     const app = buildApp({
-      mcp: {
-        tasks: store.tasks,
-        events: store.events,
-        catalogue,
-        toolArguments: new ToolArguments(),
-        retentionClasses: options.retentionClasses,
-        shards: options.shards,
-        limits,
-        serverInfo: SERVER_INFO,
-      },
-      stream: {
-        tasks: store.tasks,
-        events: store.events,
-        streams,
-        limits,
-        observer: observeStreams(this.#metrics, this.#logger, streams, store.events),
-        serverInfo: SERVER_INFO,
+      mcp,
+      stream,
+      legacy: {
+        mcp,
+        stream,
+        sessions: new Sessions(config.sessionKey, limits.sessionMsMax),
+        cancellable,
+        questions: await openQuestionLeases(broker, options),
       },
       authenticator,
       allowedHosts: config.allowedHosts,
@@ -125,6 +148,7 @@ export class FrontEndService {
     await this.#streams?.drain(Math.max(1_000, this.#config.shutdownMsMax - 2_000));
     this.#streams?.close();
     await this.#app?.close();
+    this.#cancellable?.close();
     this.#catalogue?.close();
     this.#store?.close();
     await this.#broker?.close();

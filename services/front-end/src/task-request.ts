@@ -18,6 +18,10 @@ export interface TaskRequest {
   readonly tool: ToolDefinition;
   readonly args: Readonly<Record<string, unknown>>;
   readonly owner: string;
+  /** The wanted time to live; it is clamped to what the store keeps. */
+  readonly ttlMs: number | null;
+  /** Answers that came before the task. */
+  readonly given: Readonly<Record<string, unknown>>;
   readonly clientCapabilities: Readonly<Record<string, unknown>>;
   readonly idempotencyKey: string | undefined;
   readonly traceparent: string | undefined;
@@ -37,7 +41,7 @@ const PRIORITY_DEFAULT = 5;
 
 export function specOf(request: TaskRequest, context: TaskRequestContext): TaskSpec {
   const { tool, owner } = request;
-  const { retentionClass, ttlMs } = chooseClass(context.retentionClasses, tool.ttlMs);
+  const { retentionClass, ttlMs } = chooseClass(context.retentionClasses, request.ttlMs);
   const random = request.idempotencyKey === undefined ? context.random : keyedRandom(owner, request.idempotencyKey);
   const taskId = formatTaskId({ retentionClass: retentionClass.name, shard: shardOf(random, context.shards) }, random);
   return {
@@ -54,6 +58,7 @@ export function specOf(request: TaskRequest, context: TaskRequestContext): TaskS
     fairnessKey: digest(owner),
     attemptsMax: tool.attemptsMax,
     clientCapabilities: { ...request.clientCapabilities },
+    ...(Object.keys(request.given).length > 0 && { given: { ...request.given } }),
     ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
     ...(request.idempotencyKey !== undefined && {
       requestDigest: createHash('sha256')

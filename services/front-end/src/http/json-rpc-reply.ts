@@ -1,5 +1,5 @@
 /**
- * JSON-RPC errors as whole HTTP responses, for requests that never reach the SDK.
+ * JSON-RPC answers as whole HTTP responses, for requests that never reach the SDK.
  */
 import type { ServerResponse } from 'node:http';
 import type { WireError } from '@taskstream/protocol';
@@ -11,4 +11,9 @@ export function replyError(response: ServerResponse, status: number, id: JsonRpc
   response
     .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
     .end(body);
+}
+
+export function replyResult(response: ServerResponse, id: JsonRpcId, result: Readonly<Record<string, unknown>>): void {
+  const body = JSON.stringify({ jsonrpc: '2.0', id, result });
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
 }

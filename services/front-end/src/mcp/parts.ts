@@ -3,6 +3,7 @@
  */
 import type { EventReader, RetentionClass, TaskStore, ToolCatalogue } from '@taskstream/core';
 import type { FrontEndLimits } from '../config.js';
+import type { RequestStates } from './request-states.js';
 import type { ToolArguments } from '../tool-arguments.js';
 
 export interface McpParts {
@@ -10,6 +11,7 @@ export interface McpParts {
   readonly events: EventReader;
   readonly catalogue: ToolCatalogue;
   readonly toolArguments: ToolArguments;
+  readonly requestStates: RequestStates;
   readonly retentionClasses: ReadonlyArray<RetentionClass>;
   readonly shards: number;
   readonly limits: FrontEndLimits;

@@ -1,7 +1,7 @@
 /**
  * The SDK's low-level server, with task results passed through unchanged.
  *
- * Invariant: only a result that says `resultType: "task"` goes around the SDK's check of tool results.
+ * Invariant: only a result that is a `CreateTaskResult` of either era goes around the SDK's check of tool results.
  */
 import { Server, type JSONRPCRequest, type Result, type ServerContext } from '@modelcontextprotocol/server';
 
@@ -25,5 +25,5 @@ export class TaskServer extends Server {
 }
 
 function isTaskResult(result: Result): boolean {
-  return result['resultType'] === 'task';
+  return result['resultType'] === 'task' || (result['task'] !== undefined && result['content'] === undefined);
 }

@@ -1,50 +1,72 @@
 /**
- * `tasks/get`, `tasks/update` and `tasks/cancel` of the Tasks extension.
+ * `tasks/get`, `tasks/update` and `tasks/cancel` through the SDK, in both eras.
  *
- * Invariants: the capability is checked before the task, the owner before anything is told of it.
+ * Invariants: the capability is checked before the task, the owner before anything is told of it; an answer that
+ * breaks its question's schema is refused before it is delivered.
  */
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
 import { TASK_ID_LENGTH_MAX, type TaskSnapshot } from '@taskstream/core';
-import { isTerminal, projectDetailedTask, unknownTask } from '@taskstream/protocol';
+import { invalidParams, isTerminal, projectDetailedTask, projectTask2025, unknownTask } from '@taskstream/protocol';
 import * as z from 'zod';
 import { protocolError } from '../wire-errors.js';
 import { callerOf, requireTasks } from './call-context.js';
+import { factsOf } from './facts.js';
 import type { McpParts } from './parts.js';
 import { asProtocolErrors } from './protocol-errors.js';
-import { factsOf } from './tools.js';
+import type { Era } from './tools.js';
+import { watchStatus } from './watch-status.js';
 
 const TaskIdParams = z.looseObject({ taskId: z.string() });
 
-export function registerTasks(server: Server, parts: McpParts): void {
+export function registerTasks(server: Server, parts: McpParts, era: Era): void {
+  const project = (snapshot: TaskSnapshot) =>
+    era.name === 'legacy'
+      ? projectTask2025(factsOf(snapshot), snapshot.status)
+      : projectDetailedTask(factsOf(snapshot), snapshot.status);
   server.setRequestHandler('tasks/get', { params: TaskIdParams }, ({ taskId }, context) =>
-    asProtocolErrors(taskId, async () => {
-      const snapshot = await owned(parts, taskId, context);
-      return projectDetailedTask(factsOf(snapshot), snapshot.status) as never;
-    }),
+    asProtocolErrors(taskId, async () => project(await owned(parts, taskId, context, era)) as never),
   );
   server.setRequestHandler('tasks/cancel', { params: TaskIdParams }, ({ taskId }, context) =>
     asProtocolErrors(taskId, async () => {
-      const snapshot = await owned(parts, taskId, context);
-      if (!isTerminal(snapshot.status.status)) await parts.tasks.cancel(taskId);
-      return {} as never;
+      const snapshot = await owned(parts, taskId, context, era);
+      const over = isTerminal(snapshot.status.status);
+      if (era.name === 'modern') {
+        if (!over) await parts.tasks.cancel(taskId);
+        return {} as never;
+      }
+      if (over) throw protocolError(invalidParams(`The task is ${snapshot.status.status} already`));
+      return projectTask2025(factsOf(snapshot), (await cancelAndShow(parts, snapshot)).status) as never;
     }),
   );
+  if (era.name === 'legacy') return;
   server.setRequestHandler('tasks/update', { params: TaskIdParams }, ({ taskId }, context) =>
     asProtocolErrors(taskId, async () => {
-      const snapshot = await owned(parts, taskId, context);
+      const snapshot = await owned(parts, taskId, context, era);
       const outstanding = snapshot.status.inputRequests ?? {};
-      const responses = Object.entries(context.mcpReq.inputResponses ?? {});
-      for (const [key, response] of responses) {
-        if (key in outstanding) await parts.tasks.send(taskId, { type: 'input', key, response });
+      for (const [key, response] of Object.entries(context.mcpReq.inputResponses ?? {})) {
+        if (!(key in outstanding)) continue;
+        await parts.tasks.send(taskId, { type: 'input', key, response });
       }
       return {} as never;
     }),
   );
 }
 
+/** 2025-11-25 must show `cancelled` in its answer: the worker gets a moment, then it is fenced. */
+async function cancelAndShow(parts: McpParts, before: TaskSnapshot): Promise<TaskSnapshot> {
+  const { taskId } = before.spec;
+  await parts.tasks.cancel(taskId);
+  const patience = AbortSignal.timeout(parts.limits.cancelGraceMs);
+  for await (const snapshot of watchStatus(parts, taskId, patience)) {
+    if (isTerminal(snapshot.status.status)) return snapshot;
+  }
+  await parts.tasks.cancelNow(taskId);
+  return (await parts.tasks.read(taskId)) ?? before;
+}
+
 /** @throws ProtocolError -32021 without the extension, -32602 for unknown, expired and foreign tasks alike */
-async function owned(parts: McpParts, taskId: string, context: ServerContext): Promise<TaskSnapshot> {
-  const caller = callerOf(context);
+async function owned(parts: McpParts, taskId: string, context: ServerContext, era: Era): Promise<TaskSnapshot> {
+  const caller = callerOf(context, era.name);
   requireTasks(caller);
   const snapshot = taskId.length > TASK_ID_LENGTH_MAX ? undefined : await parts.tasks.read(taskId);
   if (snapshot === undefined || snapshot.spec.owner !== caller.owner) throw protocolError(unknownTask());

@@ -1,138 +1,75 @@
 /**
- * `tools/list` and `tools/call`: from the catalogue to a task, or to the result of one that nobody sees.
+ * `tools/list` and `tools/call` through the SDK.
  *
- * Invariants: nothing is created for a call that breaks the tool's schema; a client that did not declare the Tasks
- * extension never gets a task; a disconnect cancels the hidden task of a synchronous call.
+ * Invariants: a client that may not be given tasks never gets one; a disconnect cancels the hidden task of a
+ * synchronous call in 2026-07-28.
  */
-import type { Server, ServerContext } from '@modelcontextprotocol/server';
-import { isExpired, type TaskSnapshot, type TaskSpec, type ToolDefinition } from '@taskstream/core';
-import {
-  IDEMPOTENCY_META_KEY,
-  invalidParams,
-  missingTasksCapability,
-  projectTask,
-  TRACEPARENT_META_KEY,
-  type TaskFacts,
-} from '@taskstream/protocol';
-import { nanoid } from 'nanoid';
+import type { Server } from '@modelcontextprotocol/server';
+import type { ToolDefinition } from '@taskstream/core';
+import { projectTask, projectTask2025, type StatusPayload, type TaskFacts } from '@taskstream/protocol';
 import * as z from 'zod';
-import { specOf } from '../task-request.js';
 import { protocolError } from '../wire-errors.js';
 import { callerOf, type Caller } from './call-context.js';
+import { factsOf, freshFacts } from './facts.js';
+import { answerHiddenCall, resumeHiddenCall } from './hidden-call.js';
 import type { McpParts } from './parts.js';
+import { prepareCall } from './prepare-call.js';
 import { asProtocolErrors } from './protocol-errors.js';
 
-const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-const CallMeta = z.looseObject({
-  [IDEMPOTENCY_META_KEY]: z.string().min(1).max(200).optional(),
-  [TRACEPARENT_META_KEY]: z.unknown().optional(),
-});
+export interface Era {
+  readonly name: Caller['era'];
+  /** Whether tasks exist in the revision that the client speaks. */
+  readonly hasTasks: boolean;
+}
 
-export function registerTools(server: Server, parts: McpParts): void {
-  server.setRequestHandler('tools/list', async () => ({ tools: parts.catalogue.list().map(listed) }));
+const LooseParams = z.looseObject({ task: z.unknown().optional() });
+
+export function registerTools(server: Server, parts: McpParts, era: Era): void {
+  server.setRequestHandler('tools/list', async () => ({
+    tools: parts.catalogue.list().map((tool) => listed(tool, era)),
+  }));
   server.setRequestHandler('tools/call', async (request, context) => {
-    const tool = parts.catalogue.get(request.params.name);
-    if (tool === undefined) throw protocolError(invalidParams(`Unknown tool: ${request.params.name.slice(0, 80)}`));
+    const caller = callerOf(context, era.name);
+    const params = LooseParams.parse(request.params);
     const args = request.params.arguments ?? {};
-    const problem = parts.toolArguments.problem(tool, args);
-    if (problem !== undefined) return { content: [{ type: 'text' as const, text: problem }], isError: true };
-    const caller = callerOf(context);
-    if (tool.taskSupport === 'required' && !caller.declaresTasks) throw protocolError(missingTasksCapability());
-    const spec = newSpec(parts, tool, args, caller, request.params._meta);
+    const state = context.mcpReq.requestState();
+    if (state !== undefined) {
+      return (await resumeHiddenCall(parts, caller, request.params.name, args, String(state), context)) as never;
+    }
+    const call = prepareCall(parts, caller, {
+      name: request.params.name,
+      arguments: args,
+      meta: request.params._meta,
+      task: params.task,
+      given: context.mcpReq.inputResponses ?? {},
+    });
+    if (call.type === 'refused') throw protocolError(call.error);
+    if (call.type === 'answer') return call.result as never;
+    const { spec } = call;
     return asProtocolErrors(spec.taskId, async () => {
       await parts.tasks.create(spec);
-      if (caller.declaresTasks && tool.taskSupport !== 'forbidden') return (await createdTask(parts, spec)) as never;
-      return (await hiddenResult(parts, spec, context)) as never;
+      if (call.type === 'hidden') return (await answerHiddenCall(parts, caller, spec, context)) as never;
+      // A retried call finds its task as it stands.
+      const snapshot = spec.requestDigest === undefined ? undefined : await parts.tasks.read(spec.taskId);
+      const facts = snapshot === undefined ? freshFacts(spec) : factsOf(snapshot);
+      return createTaskResult(era, facts, snapshot?.status ?? { status: 'working' }) as never;
     });
   });
 }
 
-function listed(tool: ToolDefinition) {
+/** `CreateTaskResult`: flat in 2026-07-28, nested in 2025-11-25. */
+function createTaskResult(era: Era, facts: TaskFacts, status: StatusPayload): Record<string, unknown> {
+  if (era.name === 'legacy') return { task: projectTask2025(facts, status) };
+  return { resultType: 'task', ...projectTask(facts, status) };
+}
+
+function listed(tool: ToolDefinition, era: Era) {
   return {
     name: tool.name,
     ...(tool.title !== undefined && { title: tool.title }),
     description: tool.description,
     inputSchema: tool.inputSchema,
     ...(tool.outputSchema !== undefined && { outputSchema: tool.outputSchema }),
+    ...(era.name === 'legacy' && era.hasTasks && { execution: { taskSupport: tool.taskSupport } }),
   };
-}
-
-function newSpec(
-  parts: McpParts,
-  tool: ToolDefinition,
-  args: Readonly<Record<string, unknown>>,
-  caller: Caller,
-  meta: unknown,
-): TaskSpec {
-  const parsed = CallMeta.safeParse(meta ?? {});
-  if (!parsed.success) {
-    throw protocolError(invalidParams(`_meta.${IDEMPOTENCY_META_KEY}: expected a string of 1 to 200 characters`));
-  }
-  const traceparent = parsed.data[TRACEPARENT_META_KEY];
-  return specOf(
-    {
-      tool,
-      args,
-      owner: caller.owner,
-      clientCapabilities: caller.capabilities,
-      idempotencyKey: parsed.data[IDEMPOTENCY_META_KEY],
-      traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
-    },
-    {
-      retentionClasses: parts.retentionClasses,
-      shards: parts.shards,
-      now: new Date().toISOString(),
-      random: nanoid(22),
-    },
-  );
-}
-
-/** The seed state of a new task, or the present one of a task that a retried call finds. */
-async function createdTask(parts: McpParts, spec: TaskSpec): Promise<Record<string, unknown>> {
-  const snapshot = spec.requestDigest === undefined ? undefined : await parts.tasks.read(spec.taskId);
-  const task =
-    snapshot === undefined
-      ? projectTask(freshFacts(spec), { status: 'working' })
-      : projectTask(factsOf(snapshot), snapshot.status);
-  return { resultType: 'task', ...task };
-}
-
-function freshFacts(spec: TaskSpec): TaskFacts {
-  const { taskId, createdAt, ttlMs, pollIntervalMs } = spec;
-  return { taskId, createdAt, lastUpdatedAt: createdAt, ttlMs, pollIntervalMs };
-}
-
-export function factsOf(snapshot: TaskSnapshot): TaskFacts {
-  return { ...freshFacts(snapshot.spec), lastUpdatedAt: snapshot.statusUpdatedAt };
-}
-
-/** Runs a task for a caller who only waits for its result. */
-async function hiddenResult(parts: McpParts, spec: TaskSpec, context: ServerContext): Promise<Record<string, unknown>> {
-  const stream = await parts.events.open(spec.taskId, undefined);
-  const { signal } = context.mcpReq;
-  const giveUp = () => stream.close('rotated');
-  const timer = setTimeout(giveUp, parts.limits.callMsMax);
-  signal.addEventListener('abort', giveUp);
-  if (signal.aborted) giveUp();
-  try {
-    for (;;) {
-      const delivery = await stream.next();
-      if (delivery.type === 'packs') continue;
-      if (delivery.type === 'end' && delivery.reason === 'terminal') break;
-      await parts.tasks.cancel(spec.taskId, signal.aborted ? 'The caller went away' : 'The call took too long');
-      throw protocolError({ code: -32603, message: `${spec.tool} gave no result within ${parts.limits.callMsMax} ms` });
-    }
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', giveUp);
-    giveUp();
-  }
-  const snapshot = await parts.tasks.read(spec.taskId);
-  if (snapshot === undefined || isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now())) {
-    throw protocolError({ code: -32603, message: `${spec.tool} expired before its result was read` });
-  }
-  const { status } = snapshot;
-  if (status.status === 'completed') return status.result ?? { content: [] };
-  const error = status.error ?? { code: -32603, message: status.statusMessage ?? `${spec.tool} was ${status.status}` };
-  throw protocolError({ code: error.code, message: error.message });
 }

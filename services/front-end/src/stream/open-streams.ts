@@ -6,13 +6,24 @@
  */
 import type { Socket } from 'node:net';
 import type { FrontEndLimits } from '../config.js';
-import type { StreamWriter } from './stream-writer.js';
+import type { StreamEndReason } from '@taskstream/protocol';
 
 const TICK_MS = 1_000;
 
+/** A long response that is kept alive, rotated and drained with the others. Times are of `performance.now()`. */
+export interface KeptAlive {
+  readonly openedAt: number;
+  readonly wroteAt: number;
+  /** Around 1: streams that were opened together do not rotate together. */
+  readonly ageFactor: number;
+  heartbeat(): void;
+  end(reason: StreamEndReason): void;
+  destroy(): void;
+}
+
 /** A place for a stream; released when it is over. */
 export interface StreamPlace {
-  attach(writer: StreamWriter): void;
+  attach(writer: KeptAlive): void;
   release(): void;
 }
 
@@ -20,7 +31,7 @@ export type Refusal = 'active' | 'owner_limit' | 'node_limit' | 'draining';
 
 export class OpenStreams {
   readonly #limits: FrontEndLimits;
-  readonly #writers = new Set<StreamWriter>();
+  readonly #writers = new Set<KeptAlive>();
   readonly #byOwner = new Map<string, number>();
   readonly #byConnection = new WeakMap<Socket, Set<string>>();
   readonly #timer: NodeJS.Timeout;
@@ -48,7 +59,7 @@ export class OpenStreams {
     this.#byOwner.set(owner, ofOwner + 1);
     active.add(taskId);
     this.#byConnection.set(connection, active);
-    let attached: StreamWriter | undefined;
+    let attached: KeptAlive | undefined;
     let released = false;
     return {
       attach: (writer) => {

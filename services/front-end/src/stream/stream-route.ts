@@ -24,6 +24,7 @@ import {
   STREAM_METHOD,
   temporarilyUnavailable,
   unknownTask,
+  type StreamEnd,
   type WireError,
 } from '@taskstream/protocol';
 import * as z from 'zod';
@@ -37,7 +38,9 @@ import type { OpenStreams, Refusal } from './open-streams.js';
 import { StreamWriter, type StreamObserver } from './stream-writer.js';
 
 const SERVED_REVISION = '2026-07-28';
-const Meta = z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() });
+const StreamParams = z.looseObject({
+  _meta: z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() }).optional(),
+});
 
 export interface StreamParts {
   readonly tasks: TaskStore;
@@ -83,44 +86,65 @@ export async function serveStream(
     refuse(checked.error);
     return true;
   }
-  const { taskId, after } = checked;
-  if (!(await isOwned(parts.tasks, taskId, principal.owner))) {
-    refuse(unknownTask());
-    return true;
-  }
-  const place = parts.streams.take(principal.owner, taskId, request.socket);
-  if (typeof place === 'string') {
-    refuse(refusal(place, taskId, parts.limits));
-    return true;
-  }
+  await openStream(parts, request, response, principal.owner, {
+    id: id as JsonRpcId,
+    ...checked,
+    params,
+    result: (end) => streamResult(end, parts.serverInfo),
+    onOpen: () => () => undefined,
+  });
+  return true;
+}
+
+/** A stream request whose envelope has been checked, in the era of its reader. */
+export interface OpenStreamRequest {
+  readonly id: JsonRpcId;
+  readonly taskId: string;
+  readonly after: number | undefined;
+  readonly params: unknown;
+  readonly result: (end: StreamEnd) => Record<string, unknown>;
+  /** Given a function that ends the stream without a response; returns one that is called when it is over. */
+  readonly onOpen: (cancel: () => void) => () => void;
+}
+
+/** Ownership, place, cursor, then the stream. Resolves when it is over. */
+export async function openStream(
+  parts: StreamParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  owner: string,
+  asked: OpenStreamRequest,
+): Promise<void> {
+  const { id, taskId, after } = asked;
+  const refuse = (error: WireError) => replyError(response, httpStatusFor(error.code), id, error);
+  if (!(await isOwned(parts.tasks, taskId, owner))) return refuse(unknownTask());
+  const place = parts.streams.take(owner, taskId, request.socket);
+  if (typeof place === 'string') return refuse(refusal(place, taskId, parts.limits));
   let session: EventStream;
   try {
     session = await parts.events.open(taskId, after);
   } catch (error) {
     place.release();
     parts.observer.failed(taskId, error);
-    refuse(wireErrorOf(error, taskId, after));
-    return true;
+    return refuse(wireErrorOf(error, taskId, after));
   }
-  const meta = Meta.safeParse(params?._meta ?? {});
+  const params = StreamParams.safeParse(asked.params);
   const writer = new StreamWriter(
-    {
-      id: id as JsonRpcId,
-      taskId,
-      progressToken: meta.success ? meta.data.progressToken : undefined,
-      result: (end) => streamResult(end, parts.serverInfo),
-    },
+    { id, taskId, progressToken: params.success ? params.data._meta?.progressToken : undefined, result: asked.result },
     session,
     response,
     parts.limits.slowReaderMsMax,
     parts.observer,
     (error) => wireErrorOf(error, taskId, after),
   );
+  const closed = asked.onOpen(() => writer.destroy());
   place.attach(writer);
   // A stream outlives its request: the place is free when the socket is done with the response.
-  response.once('close', () => place.release());
+  response.once('close', () => {
+    place.release();
+    closed();
+  });
   await writer.run();
-  return true;
 }
 
 function checkRequest(

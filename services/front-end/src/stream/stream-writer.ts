@@ -18,6 +18,7 @@ import {
 } from '@taskstream/protocol';
 import type { JsonRpcId } from '../http/json-rpc-reply.js';
 import { eventFrames } from './frames.js';
+import type { KeptAlive } from './open-streams.js';
 
 export interface StreamRequest {
   readonly id: JsonRpcId;
@@ -33,7 +34,7 @@ export interface StreamObserver {
   failed(taskId: string, error: unknown): void;
 }
 
-export class StreamWriter {
+export class StreamWriter implements KeptAlive {
   readonly openedAt = performance.now();
   /** 0.9 to 1.1: streams that were opened together do not rotate together. */
   readonly ageFactor = 0.9 + Math.random() * 0.2;

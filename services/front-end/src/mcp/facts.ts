@@ -1,0 +1,15 @@
+/**
+ * From a spec or a snapshot to the facts that projections take.
+ */
+import type { TaskSnapshot, TaskSpec } from '@taskstream/core';
+import type { TaskFacts } from '@taskstream/protocol';
+
+/** The facts of a task that has just been made. */
+export function freshFacts(spec: TaskSpec): TaskFacts {
+  const { taskId, createdAt, ttlMs, pollIntervalMs } = spec;
+  return { taskId, createdAt, lastUpdatedAt: createdAt, ttlMs, pollIntervalMs };
+}
+
+export function factsOf(snapshot: TaskSnapshot): TaskFacts {
+  return { ...freshFacts(snapshot.spec), lastUpdatedAt: snapshot.statusUpdatedAt };
+}

@@ -1,0 +1,127 @@
+/**
+ * What a `tools/call` becomes, in either era: a refusal, an answer, a task, or a task that nobody sees.
+ *
+ * Invariants: nothing is created here; a call that breaks the tool's schema never gets a spec; in 2026-07-28 the
+ * server decides and `params.task` means nothing, in 2025-11-25 the client does.
+ */
+import type { TaskSpec, ToolDefinition } from '@taskstream/core';
+import {
+  IDEMPOTENCY_META_KEY,
+  invalidParams,
+  missingTasksCapability,
+  TRACEPARENT_META_KEY,
+  WireCode,
+  type WireError,
+} from '@taskstream/protocol';
+import { nanoid } from 'nanoid';
+import * as z from 'zod';
+import { specOf } from '../task-request.js';
+import type { Caller } from './call-context.js';
+import type { McpParts } from './parts.js';
+
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** A hidden task is of no use long after its caller has gone. */
+const HIDDEN_TTL_MS_MAX = 3_600_000;
+
+const CallMeta = z.looseObject({
+  [IDEMPOTENCY_META_KEY]: z.string().min(1).max(200).optional(),
+  [TRACEPARENT_META_KEY]: z.unknown().optional(),
+});
+const TaskParams = z.looseObject({ ttl: z.int().positive().optional() });
+
+export interface CallParams {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly meta: unknown;
+  /** `params.task` of 2025-11-25; undefined when absent. */
+  readonly task: unknown;
+  /** Answers that came with the call. */
+  readonly given: Readonly<Record<string, unknown>>;
+}
+
+export type PreparedCall =
+  | { readonly type: 'refused'; readonly error: WireError }
+  | { readonly type: 'answer'; readonly result: Record<string, unknown> }
+  | { readonly type: 'task' | 'hidden'; readonly tool: ToolDefinition; readonly spec: TaskSpec };
+
+export function prepareCall(parts: McpParts, caller: Caller, params: CallParams): PreparedCall {
+  const refused = (error: WireError): PreparedCall => ({ type: 'refused', error });
+  const tool = parts.catalogue.get(params.name);
+  if (tool === undefined) return refused(invalidParams(`Unknown tool: ${params.name.slice(0, 80)}`));
+  const mode = caller.era === 'modern' ? modernMode(tool, caller) : legacyMode(tool, caller, params.task);
+  if (typeof mode === 'object') return refused(mode);
+  const meta = CallMeta.safeParse(params.meta ?? {});
+  if (!meta.success) {
+    return refused(invalidParams(`_meta.${IDEMPOTENCY_META_KEY}: expected a string of 1 to 200 characters`));
+  }
+  const task = TaskParams.safeParse(params.task ?? {});
+  if (mode === 'task' && !task.success) {
+    return refused(invalidParams('task.ttl: expected a positive integer of milliseconds'));
+  }
+  const problem = parts.toolArguments.problem(tool, params.arguments);
+  if (problem !== undefined) {
+    // A client that asked for a task gets one or an error; any other reads the problem as a result.
+    if (caller.era === 'legacy' && mode === 'task') return refused(invalidParams(problem));
+    return { type: 'answer', result: { content: [{ type: 'text', text: problem }], isError: true } };
+  }
+  const first = caller.era === 'modern' ? unansweredFirst(tool, params.given, caller) : undefined;
+  if (first !== undefined) return { type: 'answer', result: { resultType: 'input_required', inputRequests: first } };
+  const wantedTtl = task.success ? task.data.ttl : undefined;
+  const ttlMs =
+    mode === 'hidden' ? Math.min(tool.ttlMs ?? HIDDEN_TTL_MS_MAX, HIDDEN_TTL_MS_MAX) : (wantedTtl ?? tool.ttlMs);
+  const traceparent = meta.data[TRACEPARENT_META_KEY];
+  const given = Object.fromEntries(Object.entries(params.given).filter(([name]) => name in (tool.inputFirst ?? {})));
+  const spec = specOf(
+    {
+      tool,
+      args: params.arguments,
+      owner: caller.owner,
+      ttlMs,
+      given,
+      clientCapabilities: caller.capabilities,
+      idempotencyKey: mode === 'task' ? meta.data[IDEMPOTENCY_META_KEY] : undefined,
+      traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+    },
+    {
+      retentionClasses: parts.retentionClasses,
+      shards: parts.shards,
+      now: new Date().toISOString(),
+      random: nanoid(22),
+    },
+  );
+  return { type: mode, tool, spec };
+}
+
+function modernMode(tool: ToolDefinition, caller: Caller): 'task' | 'hidden' | WireError {
+  if (caller.declaresTasks) return tool.taskSupport === 'forbidden' ? 'hidden' : 'task';
+  return tool.taskSupport === 'required' ? missingTasksCapability() : 'hidden';
+}
+
+function legacyMode(tool: ToolDefinition, caller: Caller, task: unknown): 'task' | 'hidden' | WireError {
+  const wanted = caller.declaresTasks && task !== undefined;
+  if (wanted && tool.taskSupport === 'forbidden') {
+    return { code: WireCode.methodNotFound, message: `The tool ${tool.name} cannot be called as a task` };
+  }
+  if (!wanted && tool.taskSupport === 'required') {
+    return { code: WireCode.methodNotFound, message: `The tool ${tool.name} can only be called as a task` };
+  }
+  return wanted ? 'task' : 'hidden';
+}
+
+const CAPABILITY_OF: Readonly<Record<string, string>> = {
+  'elicitation/create': 'elicitation',
+  'sampling/createMessage': 'sampling',
+  'roots/list': 'roots',
+};
+
+/** The questions that must be answered before the task, as far as this client can be asked. */
+function unansweredFirst(
+  tool: ToolDefinition,
+  given: Readonly<Record<string, unknown>>,
+  caller: Caller,
+): Record<string, unknown> | undefined {
+  const missing = Object.entries(tool.inputFirst ?? {}).filter(
+    ([name, request]) => !(name in given) && caller.capabilities[CAPABILITY_OF[request.method] ?? ''] !== undefined,
+  );
+  return missing.length === 0 ? undefined : Object.fromEntries(missing);
+}
