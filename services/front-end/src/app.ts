@@ -11,28 +11,37 @@ import {
   classifyInboundRequest,
   createMcpHandler,
   isJsonContentType,
+  isJSONRPCRequest,
   legacyStatelessFallback,
   localhostAllowedHostnames,
   localhostAllowedOrigins,
   type AuthInfo,
 } from '@modelcontextprotocol/server';
-import { WireCode } from '@taskstream/protocol';
+import { WireCode, type WireError } from '@taskstream/protocol';
 import type { OpsHandler } from '@taskstream/service-host';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { replyError } from './http/json-rpc-reply.js';
+import * as z from 'zod';
+import { RESOURCE_METADATA_PATH } from './auth/authenticator.js';
+import { replyError, type JsonRpcId } from './http/json-rpc-reply.js';
 import { standardHeaders } from './http/mcp-headers.js';
+import { openApiDocument } from './http/openapi.js';
+import { paramHeaderProblem } from './http/param-headers.js';
 import { serveLegacy, type ForSdk, type LegacyParts } from './legacy/legacy-route.js';
 import type { AuthExtra } from './mcp/call-context.js';
 import type { McpParts } from './mcp/parts.js';
 import { serverFactory } from './mcp/server-factory.js';
-import type { Authenticator } from './principal.js';
-import { isStreamRequest, serveStream, type StreamParts } from './stream/stream-route.js';
+import { isTaskSubscription, serveTaskSubscription } from './mcp/task-subscription.js';
+import { isChallenge, type Authenticator, type Principal } from './principal.js';
+import { isStreamRequest, modernRequest, serveStream, type StreamParts } from './stream/stream-route.js';
+import { serveEvents } from './view/events-view.js';
 
 export interface AppParts {
   readonly mcp: McpParts;
   readonly stream: StreamParts;
   readonly legacy: LegacyParts;
   readonly authenticator: Authenticator;
+  /** RFC 9728; undefined when there is no authorization server. */
+  readonly resourceMetadata: Record<string, unknown> | undefined;
   readonly allowedHosts: string[] | undefined;
   readonly allowedOrigins: string[] | undefined;
   /** Serves /livez, /readyz and /metrics here; absent when they have a port of their own. */
@@ -79,6 +88,24 @@ export function buildApp(parts: AppParts): App {
       });
     }
   }
+  const { resourceMetadata } = parts;
+  if (resourceMetadata !== undefined)
+    http.get(RESOURCE_METADATA_PATH, (_request, reply) => reply.send(resourceMetadata));
+  const openApi = openApiDocument(parts.mcp.serverInfo.version);
+  http.get('/openapi.json', (_request, reply) => reply.send(openApi));
+  const admit = async (request: IncomingMessage, response: ServerResponse): Promise<Principal | undefined> => {
+    const who = await parts.authenticator.authenticate(request);
+    if (!isChallenge(who)) return who;
+    response.writeHead(who.status, who.headers).end(who.body);
+    return undefined;
+  };
+  http.get<{ Params: { taskId: string } }>('/tasks/:taskId/events', async (request, reply) => {
+    reply.hijack();
+    const principal = await admit(request.raw, reply.raw);
+    if (principal === undefined) return;
+    await serveEvents(parts.stream, request.raw, reply.raw, request.params.taskId, request.query, principal);
+  });
+  const subscriptions = { mcp: parts.mcp, streams: parts.stream.streams };
   http.route({
     method: ['GET', 'POST', 'DELETE'],
     url: '/mcp',
@@ -86,11 +113,8 @@ export function buildApp(parts: AppParts): App {
       reply.hijack();
       const { raw } = request;
       const response = reply.raw;
-      const principal = await parts.authenticator.authenticate(raw);
-      if (principal === undefined) {
-        replyError(response, 401, null, { code: -32000, message: 'Unauthorized' });
-        return;
-      }
+      const principal = await admit(raw, response);
+      if (principal === undefined) return;
       const { owner } = principal;
       const isJson = isJsonContentType(request.headers['content-type'] ?? null);
       const body = parseBody(request.body);
@@ -112,6 +136,13 @@ export function buildApp(parts: AppParts): App {
         return;
       }
       if (isStreamRequest(body) && (await serveStream(parts.stream, raw, response, body, principal))) return;
+      if (isTaskSubscription(body) && (await serveTaskSubscription(subscriptions, raw, response, body, principal)))
+        return;
+      const mismatch = callHeaderProblem(parts.mcp, raw, body);
+      if (mismatch !== undefined) {
+        replyError(response, 400, mismatch.id, mismatch.error);
+        return;
+      }
       await serveModern(raw, response, { owner }, body);
     },
   });
@@ -152,6 +183,23 @@ async function serveOlderRequest(
     return new Response(answer.body, { status: answer.status, headers });
   };
   await nodeHandler(withSession)(request, response, extra, body);
+}
+
+const ToolCall = z.looseObject({ name: z.string(), arguments: z.unknown() });
+
+/** Whether a tool call's mirrored headers disagree with its body. */
+function callHeaderProblem(
+  mcp: McpParts,
+  request: IncomingMessage,
+  body: unknown,
+): { id: JsonRpcId; error: WireError } | undefined {
+  if (!isJSONRPCRequest(body) || body.method !== 'tools/call' || modernRequest(request, body) === undefined)
+    return undefined;
+  const call = ToolCall.safeParse(body.params);
+  const tool = call.success ? mcp.catalogue.get(call.data.name) : undefined;
+  if (tool === undefined || !call.success) return undefined;
+  const error = paramHeaderProblem(tool, call.data.arguments, request.headers);
+  return error === undefined ? undefined : { id: body.id as JsonRpcId, error };
 }
 
 function parseBody(body: unknown): unknown {

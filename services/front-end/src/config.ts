@@ -39,6 +39,13 @@ export const FrontEndConfig = z.strictObject({
   connectMsMax: ms.default(30_000).meta({ description: 'Bound of the first connection to NATS, in ms' }),
   host: z.string().default('127.0.0.1').meta({ description: 'Interface to listen on' }),
   port: z.int().min(0).max(65_535).default(3_000).meta({ description: 'Port to listen on; 0 takes a free one' }),
+  auth: z.enum(['none', 'static', 'jwt']).default('none').meta({
+    description: 'Who may come in: everybody on the loopback interface, listed tokens, or tokens of an issuer',
+  }),
+  staticTokens: z.array(z.string()).optional().meta({ description: 'owner:token, for auth static', secret: true }),
+  jwtJwksUrl: z.url().optional().meta({ description: 'Where the issuer publishes its keys, for auth jwt' }),
+  jwtIssuer: z.url().optional().meta({ description: 'Issuer of the tokens, for auth jwt' }),
+  publicUrl: z.url().optional().meta({ description: 'URL of /mcp as clients know it: the audience of tokens' }),
   sessionKey: z.string().min(32).optional().meta({
     description: 'Key that signs session ids and call states; the same on all front ends. Absent: random, for one node',
     secret: true,

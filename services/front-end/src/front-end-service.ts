@@ -27,8 +27,8 @@ import {
 } from '@taskstream/service-host';
 import type { Logger } from 'pino';
 import { buildApp, type App } from './app.js';
+import { chooseAuthenticator, resourceMetadata } from './auth/authenticator.js';
 import { FrontEndLimits, type FrontEndConfig } from './config.js';
-import { loopbackAuthenticator } from './principal.js';
 import { CancellableRequests } from './legacy/cancellable-requests.js';
 import { Sessions } from './legacy/session.js';
 import type { McpParts } from './mcp/parts.js';
@@ -62,7 +62,7 @@ export class FrontEndService {
     const config = this.#config;
     const options = storeOptionsOf(config);
     const limits = FrontEndLimits.parse(config);
-    const authenticator = loopbackAuthenticator(config.host);
+    const authenticator = chooseAuthenticator(config);
     const opsHandler = createOpsHandler({
       readiness: this.#readiness,
       registry: this.#metrics.registry,
@@ -127,6 +127,7 @@ export class FrontEndService {
         questions: await openQuestionLeases(broker, options),
       },
       authenticator,
+      resourceMetadata: resourceMetadata(config),
       allowedHosts: config.allowedHosts,
       allowedOrigins: config.allowedOrigins,
       ops: this.#ops === undefined ? opsHandler : undefined,

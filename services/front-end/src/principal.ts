@@ -10,9 +10,19 @@ export interface Principal {
   readonly owner: string;
 }
 
+/** What a request that may not come in is answered with. */
+export interface Challenge {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export function isChallenge(who: Principal | Challenge): who is Challenge {
+  return 'status' in who;
+}
+
 export interface Authenticator {
-  /** Undefined when the request may not come in. */
-  authenticate(request: IncomingMessage): Promise<Principal | undefined>;
+  authenticate(request: IncomingMessage): Promise<Principal | Challenge>;
 }
 
 /** The owner of everything on a node without authentication. */
@@ -23,7 +33,7 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 /** Everybody who reaches the loopback interface is the same owner. @throws RangeError on any other interface */
 export function loopbackAuthenticator(host: string): Authenticator {
   if (!LOOPBACK.has(host)) {
-    throw new RangeError(`host: ${host} is not the loopback interface, where alone requests go without authentication`);
+    throw new RangeError(`host: ${host} is not the loopback interface; requests there need auth: jwt or static`);
   }
   return { authenticate: async () => ({ owner: LOCAL_OWNER }) };
 }

@@ -28,8 +28,8 @@ export function standardHeaders(headers: IncomingHttpHeaders): StandardHeaders {
 
 const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
-/** The value of `Mcp-Name`: plain, or behind the base64 sentinel. Undefined when the sentinel is not valid. */
-export function decodeMcpName(header: string): string | undefined {
+/** A header value: plain, or behind the base64 sentinel. Undefined when the sentinel is not valid. */
+export function decodeHeaderValue(header: string): string | undefined {
   const value = header.trim();
   if (!value.startsWith('=?base64?')) return value;
   const encoded = SENTINEL.exec(value)?.[1];

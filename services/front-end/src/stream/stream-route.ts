@@ -30,10 +30,11 @@ import {
 import * as z from 'zod';
 import type { FrontEndLimits } from '../config.js';
 import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
-import { acceptsEventStream, decodeMcpName, standardHeaders } from '../http/mcp-headers.js';
+import { acceptsEventStream, decodeHeaderValue, standardHeaders } from '../http/mcp-headers.js';
 import { declaresTasks } from '../mcp/call-context.js';
 import type { Principal } from '../principal.js';
 import { wireErrorOf } from '../wire-errors.js';
+import { mcpFormat } from './mcp-format.js';
 import type { OpenStreams, Refusal } from './open-streams.js';
 import { StreamWriter, type StreamObserver } from './stream-writer.js';
 
@@ -67,11 +68,8 @@ export async function serveStream(
   body: unknown,
   principal: Principal,
 ): Promise<boolean> {
-  const headers = standardHeaders(request.headers);
-  const route = classifyInboundRequest({ httpMethod: 'POST', ...headers, body });
-  if (route.kind !== 'modern' || route.messageKind !== 'request') return false;
-  if (route.classification.revision !== SERVED_REVISION) return false;
-  if (headers.protocolVersionHeader === undefined || headers.mcpMethodHeader === undefined) return false;
+  const route = modernRequest(request, body);
+  if (route === undefined) return false;
   const { id, params } = route.message;
   const refuse = (error: WireError, status = httpStatusFor(error.code)) => replyError(response, status, id, error);
   if (!acceptsEventStream(request.headers.accept)) {
@@ -81,7 +79,7 @@ export async function serveStream(
     );
     return true;
   }
-  const checked = checkRequest(route, headers.mcpNameHeader);
+  const checked = checkRequest(route, standardHeaders(request.headers).mcpNameHeader);
   if ('error' in checked) {
     refuse(checked.error);
     return true;
@@ -94,6 +92,19 @@ export async function serveStream(
     onOpen: () => () => undefined,
   });
   return true;
+}
+
+/** A request that the SDK would let through to a handler; undefined when the SDK must refuse it. */
+export function modernRequest(
+  request: IncomingMessage,
+  body: unknown,
+): Extract<InboundModernRoute, { messageKind: 'request' }> | undefined {
+  const headers = standardHeaders(request.headers);
+  const route = classifyInboundRequest({ httpMethod: 'POST', ...headers, body });
+  if (route.kind !== 'modern' || route.messageKind !== 'request') return undefined;
+  if (route.classification.revision !== SERVED_REVISION) return undefined;
+  if (headers.protocolVersionHeader === undefined || headers.mcpMethodHeader === undefined) return undefined;
+  return route;
 }
 
 /** A stream request whose envelope has been checked, in the era of its reader. */
@@ -130,12 +141,18 @@ export async function openStream(
   }
   const params = StreamParams.safeParse(asked.params);
   const writer = new StreamWriter(
-    { id, taskId, progressToken: params.success ? params.data._meta?.progressToken : undefined, result: asked.result },
+    taskId,
+    mcpFormat({
+      id,
+      taskId,
+      progressToken: params.success ? params.data._meta?.progressToken : undefined,
+      result: asked.result,
+      wireError: (error) => wireErrorOf(error, taskId, after),
+    }),
     session,
     response,
     parts.limits.slowReaderMsMax,
     parts.observer,
-    (error) => wireErrorOf(error, taskId, after),
   );
   const closed = asked.onOpen(() => writer.destroy());
   place.attach(writer);
@@ -157,7 +174,7 @@ function checkRequest(
   const parsed = parseStreamParams(params);
   if (!parsed.ok) return { error: invalidParams(parsed.message) };
   if (nameHeader !== undefined) {
-    const name = decodeMcpName(nameHeader);
+    const name = decodeHeaderValue(nameHeader);
     if (name === undefined) return { error: headerMismatch('Bad Request: the Mcp-Name header is not valid base64') };
     if (name !== parsed.taskId) {
       return { error: headerMismatch('Bad Request: the Mcp-Name header does not name params.taskId') };
@@ -166,7 +183,7 @@ function checkRequest(
   return { taskId: parsed.taskId, after: parsed.after };
 }
 
-async function isOwned(tasks: TaskStore, taskId: string, owner: string): Promise<boolean> {
+export async function isOwned(tasks: TaskStore, taskId: string, owner: string): Promise<boolean> {
   if (taskId.length > TASK_ID_LENGTH_MAX) return false;
   try {
     const spec = await tasks.readSpec(taskId);
@@ -178,7 +195,7 @@ async function isOwned(tasks: TaskStore, taskId: string, owner: string): Promise
   }
 }
 
-function refusal(why: Refusal, taskId: string, limits: FrontEndLimits): WireError {
+export function refusal(why: Refusal, taskId: string, limits: FrontEndLimits): WireError {
   switch (why) {
     case 'active':
       return streamActive(taskId);

@@ -1,31 +1,27 @@
 /**
- * One open `tasks/stream`: from the session to the socket, at the pace of the socket.
+ * One open stream: from the session to the socket, at the pace of the socket.
  *
  * Invariants: nothing is queued beside the socket's own buffer; a client that takes nothing for too long is cut and
- * resumes; the last thing on a stream that ends by our will is its JSON-RPC response.
+ * resumes; a stream that ends by our will says so last.
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventStream } from '@taskstream/core';
-import {
-  commentFrame,
-  eventsGone,
-  messageFrame,
-  SSE_HEADERS,
-  type StreamEnd,
-  type StreamEndReason,
-  type WireError,
-} from '@taskstream/protocol';
-import type { JsonRpcId } from '../http/json-rpc-reply.js';
-import { eventFrames } from './frames.js';
+import type { EventStream, Pack } from '@taskstream/core';
+import type { StreamEnd, StreamEndReason } from '@taskstream/protocol';
 import type { KeptAlive } from './open-streams.js';
 
-export interface StreamRequest {
-  readonly id: JsonRpcId;
-  readonly taskId: string;
-  readonly progressToken: string | number | undefined;
-  /** The shape of the empty result depends on the era of the reader. */
-  readonly result: (end: StreamEnd) => Record<string, unknown>;
+/** How a stream looks on the wire. */
+export interface StreamFormat {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Goes out before anything is known. */
+  readonly opening: string;
+  frames(pack: Pack): Buffer;
+  /** The nth sign of life, from 1. */
+  heartbeat(n: number): string;
+  /** The last thing on the stream. */
+  end(end: StreamEnd): string;
+  gone(earliestSeq: number): string;
+  fault(error: unknown): string;
 }
 
 export interface StreamObserver {
@@ -39,29 +35,29 @@ export class StreamWriter implements KeptAlive {
   /** 0.9 to 1.1: streams that were opened together do not rotate together. */
   readonly ageFactor = 0.9 + Math.random() * 0.2;
   wroteAt = this.openedAt;
-  readonly #request: StreamRequest;
+  readonly #taskId: string;
+  readonly #format: StreamFormat;
   readonly #session: EventStream;
   readonly #response: ServerResponse;
   readonly #slowReaderMsMax: number;
   readonly #observer: StreamObserver;
-  readonly #wireError: (error: unknown) => WireError;
   #heartbeats = 0;
   #over = false;
 
   constructor(
-    request: StreamRequest,
+    taskId: string,
+    format: StreamFormat,
     session: EventStream,
     response: ServerResponse,
     slowReaderMsMax: number,
     observer: StreamObserver,
-    wireError: (error: unknown) => WireError,
   ) {
-    this.#request = request;
+    this.#taskId = taskId;
+    this.#format = format;
     this.#session = session;
     this.#response = response;
     this.#slowReaderMsMax = slowReaderMsMax;
     this.#observer = observer;
-    this.#wireError = wireError;
   }
 
   /** Asks the session to end; the response follows what has been written. */
@@ -76,11 +72,7 @@ export class StreamWriter implements KeptAlive {
   heartbeat(): void {
     if (this.#over || this.#response.writableNeedDrain) return;
     this.#heartbeats++;
-    this.#write(commentFrame('heartbeat'));
-    const { progressToken } = this.#request;
-    if (progressToken === undefined) return;
-    const params = { progressToken, progress: this.#heartbeats };
-    this.#write(messageFrame({ jsonrpc: '2.0', method: 'notifications/progress', params }));
+    this.#write(this.#format.heartbeat(this.#heartbeats));
   }
 
   /** Runs until the stream is over. Never rejects. */
@@ -92,8 +84,8 @@ export class StreamWriter implements KeptAlive {
       this.#session.close('rotated');
     });
     response.on('error', () => undefined);
-    response.writeHead(200, SSE_HEADERS);
-    this.#write(commentFrame('taskstream'));
+    response.writeHead(200, this.#format.headers);
+    this.#write(this.#format.opening);
     try {
       while (!this.#over) {
         const delivery = await this.#session.next();
@@ -102,29 +94,29 @@ export class StreamWriter implements KeptAlive {
           await this.#deliver(delivery.packs);
         } else if (delivery.type === 'gone') {
           this.#observer.ended('gone');
-          this.#finish({ error: eventsGone(this.#request.taskId, delivery.earliestSeq) });
+          this.#finish(this.#format.gone(delivery.earliestSeq));
         } else {
           const { reason, status, nextSeq } = delivery;
           this.#observer.ended(reason);
-          this.#finish({ result: this.#request.result({ reason, status, nextSeq }) });
+          this.#finish(this.#format.end({ reason, status, nextSeq }));
         }
       }
     } catch (error) {
       if (this.#over) return;
-      this.#observer.failed(this.#request.taskId, error);
+      this.#observer.failed(this.#taskId, error);
       this.#observer.ended('fault');
-      this.#finish({ error: this.#wireError(error) });
+      this.#finish(this.#format.fault(error));
     }
   }
 
-  async #deliver(packs: ReadonlyArray<Parameters<typeof eventFrames>[0]>): Promise<void> {
+  async #deliver(packs: ReadonlyArray<Pack>): Promise<void> {
     const response = this.#response;
     let events = 0;
     let bytes = 0;
     let flowing = true;
     response.cork();
     for (const pack of packs) {
-      const frames = eventFrames(pack);
+      const frames = this.#format.frames(pack);
       events += pack.count;
       bytes += frames.length;
       flowing = response.write(frames);
@@ -165,9 +157,9 @@ export class StreamWriter implements KeptAlive {
     this.#response.write(text);
   }
 
-  #finish(outcome: { result: Record<string, unknown> } | { error: WireError }): void {
+  #finish(last: string): void {
     this.#over = true;
     this.#session.close('terminal');
-    this.#response.end(messageFrame({ jsonrpc: '2.0', id: this.#request.id, ...outcome }));
+    this.#response.end(last);
   }
 }
