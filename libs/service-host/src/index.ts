@@ -1,0 +1,24 @@
+export { loadConfig, maskCredentials, type ConfigSources, type LoadedConfig } from './config.js';
+export { CONFIG_FILE_ENV, configKeys, ENV_PREFIX, envNameOf, type ConfigKey, type ConfigKind } from './config-keys.js';
+export { ServiceError } from './errors.js';
+export { createReadiness, type Readiness, type ReadinessState } from './health.js';
+export { hostConfigShape } from './host-config.js';
+export { runService, type ReadyInfo, type ServiceOptions, type ServiceProcess, type StopReason } from './lifecycle.js';
+export {
+  createLogFormatter,
+  createLogger,
+  LOG_LEVELS,
+  taskLogger,
+  type LoggerOptions,
+  type LogLevel,
+  type TaskContext,
+} from './logger.js';
+export {
+  createMetrics,
+  type GaugeOptions,
+  type HistogramOptions,
+  type MetricOptions,
+  type Metrics,
+  type MetricUnit,
+} from './metrics.js';
+export { createOpsHandler, OPS_PATHS, startOpsServer, type OpsHandler, type OpsServer } from './ops-server.js';
