@@ -36,7 +36,8 @@ export default [
       if (how === 'tool_error') throw new ToolError('the tool says no');
       if (how === 'protocol_error') throw new ToolProtocolError(-32001, 'not today', { why: 'test' });
       if (how === 'error') throw new Error('an ordinary error');
-      // oxlint-disable-next-line no-throw-literal
+      // What a careless author may do.
+      // oxlint-disable-next-line typescript/only-throw-error
       if (how === 'string') throw 'only a string';
       return { content: [{ type: 'text', text: 'bad news' }], isError: true };
     },
@@ -150,5 +151,12 @@ export default [
       },
     },
     run: (_input, task) => `Hello, ${task.given.user_name?.content?.name ?? 'nobody'}!`,
+  }),
+  defineTool({
+    name: 'brief',
+    description: 'A task that is gone after a second',
+    inputSchema: z.object({}),
+    ttlMs: 1_000,
+    run: () => 'here and gone',
   }),
 ];

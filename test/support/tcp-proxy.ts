@@ -19,8 +19,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly dropped: number;
   /** From now on every message from the server to a client is offered to the filter; undefined: all pass. */
   filter(messages: MessageFilter | undefined): void;
-  /** From now on nothing from the server reaches a client until `release`; it is kept, not lost. */
-  hold(): void;
+  /** From now on nothing reaches that side until `release`; it is kept, not lost. */
+  hold(side?: 'client' | 'server'): void;
   release(): void;
   /** Breaks all open connections. */
   cut(): void;
@@ -33,7 +33,7 @@ export async function startTcpProxy(natsUrl: string): Promise<TcpProxy> {
   const target = new URL(natsUrl);
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let filter: MessageFilter | undefined;
-  let held = false;
+  const held = { client: false, server: false };
   let accepting = true;
   let dropped = 0;
   const listener = createServer((client) => {
@@ -62,7 +62,8 @@ export async function startTcpProxy(natsUrl: string): Promise<TcpProxy> {
         else client.write(bytes);
       }
     });
-    if (held) server.pause();
+    if (held.client) server.pause();
+    if (held.server) client.pause();
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -84,13 +85,17 @@ export async function startTcpProxy(natsUrl: string): Promise<TcpProxy> {
     filter(messages) {
       filter = messages;
     },
-    hold() {
-      held = true;
-      for (const { server } of pairs) server.pause();
+    hold(side = 'client') {
+      held[side] = true;
+      for (const { client, server } of pairs) (side === 'client' ? server : client).pause();
     },
     release() {
-      held = false;
-      for (const { server } of pairs) server.resume();
+      held.client = false;
+      held.server = false;
+      for (const { client, server } of pairs) {
+        client.resume();
+        server.resume();
+      }
     },
     cut,
     accept(on) {

@@ -61,6 +61,6 @@ export function decideDispatch(input: DispatchInput): DispatchDecision {
 
 /** Milliseconds before the next attempt: exponential, with `jitter` in [0, 1) taking up to half of it away. */
 export function backoffMs(failures: number, baseMs: number, capMs: number, jitter: number): number {
-  const full = Math.min(capMs, baseMs * 2 ** Math.max(0, failures - 1));
+  const full = Math.min(capMs, baseMs * 2 ** Math.min(30, Math.max(0, failures - 1)));
   return Math.round(full * (1 - jitter / 2));
 }

@@ -66,14 +66,15 @@ export class Appender {
           timeout: this.#options.publishTimeoutMs,
           expect: { lastSubjectSequence: this.#expected },
         });
-        return this.#landed(ack.seq, head, data, startedAt);
+        return this.#landed(ack.seq, ack.seq, head, data, startedAt);
       } catch (error) {
         const fault = classifyNatsError(error);
         if (fault === 'wrong_last') {
           const landed = await this.#resolve(head, deadline);
           if (landed !== undefined) {
             this.#observer.lostAckResolved();
-            return this.#landed(landed, head, data, startedAt);
+            // A foreign message may lie above it.
+            return this.#landed(landed.pack.streamSeq, landed.expected, head, data, startedAt);
           }
         } else if (fault === 'transient') {
           this.#observer.appendRetried('transient');
@@ -100,25 +101,30 @@ export class Appender {
     }
   }
 
-  /** After a failed compare-and-set: the sequence where the pack lands already, or undefined to send it again. */
-  async #resolve(head: PackHead, deadline: number): Promise<number | undefined> {
+  /** After a failed compare-and-set: where the pack has landed all the same, or undefined to send it again. */
+  async #resolve(head: PackHead, deadline: number): Promise<LeaderTail | undefined> {
     for (;;) {
-      const tail = await this.#reads.leaderTail(this.#at);
-      if (tail !== undefined && tail.pack.writeId === head.writeId) {
-        // A foreign message may lie above it.
-        return Math.max(tail.pack.streamSeq, tail.expected);
-      }
-      if (tail !== undefined && tail.expected >= this.#expected) {
-        if (isPredecessor(tail, this.#expected)) {
-          this.#expected = tail.expected;
-          return undefined;
-        }
+      const above = await this.#reads.above(this.#at, this.#expected, head.writeId);
+      if (above?.pack !== undefined) {
+        const { pack, expected } = above;
+        if (pack.writeId === head.writeId) return { pack, expected };
         this.#observer.writerFenced();
         throw this.#close(
           new TaskstreamError('fenced', `Attempt ${head.attempt} of ${this.#at.taskId} is no longer the writer`, {
-            details: { attempt: head.attempt, byAttempt: tail.pack.attempt },
+            details: { attempt: head.attempt, byAttempt: pack.attempt },
           }),
         );
+      }
+      if (above !== undefined) {
+        // Only foreign messages: they count for the expectation and for nothing else.
+        this.#expected = above.expected;
+        return undefined;
+      }
+      const tail = await this.#reads.leaderTail(this.#at);
+      this.#observer.appendRetried('deposed_leader');
+      if ((tail?.expected ?? 0) >= this.#expected) {
+        await sleep(1 + Math.random() * 4);
+        return undefined;
       }
       // Below what was acknowledged: a deposed leader answered, or acknowledged data are gone.
       if (performance.now() > deadline) {
@@ -129,13 +135,12 @@ export class Appender {
           ),
         );
       }
-      this.#observer.appendRetried('deposed_leader');
       await sleep(100);
     }
   }
 
-  #landed(streamSeq: number, head: PackHead, data: Uint8Array, startedAt: number): number {
-    this.#expected = streamSeq;
+  #landed(streamSeq: number, expected: number, head: PackHead, data: Uint8Array, startedAt: number): number {
+    this.#expected = expected;
     this.#observer.packAppended(head.count, data.byteLength, performance.now() - startedAt);
     return streamSeq;
   }
@@ -160,9 +165,4 @@ export class Appender {
     this.#closed = error;
     return error;
   }
-}
-
-/** Whether only foreign messages lie between what the writer expects and what the leader has. */
-function isPredecessor(tail: LeaderTail, expected: number): boolean {
-  return tail.pack.streamSeq <= expected;
 }

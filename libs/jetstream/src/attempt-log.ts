@@ -20,7 +20,6 @@ import {
   SystemEvent,
   typeName,
   type AttemptStarted,
-  type EventIdentity,
   type StatusPayload,
   type TaskStatus,
 } from '@taskstream/protocol';
@@ -232,7 +231,7 @@ export class JetStreamAttemptLog implements AttemptLog {
       at: this.#lastIso,
       attempt: this.attempt,
       worker: this.#start.worker,
-      identity: event.identity as EventIdentity | undefined,
+      identity: event.identity,
       traceparent: this.#start.spec.traceparent,
     });
   }
@@ -240,7 +239,7 @@ export class JetStreamAttemptLog implements AttemptLog {
   async #run(): Promise<void> {
     this.#running = true;
     // One turn later, so that what is emitted in one go goes into one pack.
-    await null;
+    await Promise.resolve();
     let firstSeq = this.#nextSeq - this.#queue.length;
     try {
       while (this.#queue.length > 0) {

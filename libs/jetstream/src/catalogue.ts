@@ -43,15 +43,20 @@ export async function watchToolCatalogue(
   const tools = new Map<string, ToolDefinition>();
   const listeners = new Set<() => void>();
   const watch = await bucket.watch();
-  const apply = (entry: { key: string; operation: string; string(): string }) => {
+  const revisions = new Map<string, number>();
+  const apply = (entry: { key: string; revision: number; operation: string; string(): string }) => {
+    // A replica that lags may read an older definition than the watch has brought.
+    if (entry.revision <= (revisions.get(entry.key) ?? 0)) return;
+    revisions.set(entry.key, entry.revision);
     if (entry.operation !== 'PUT') {
       tools.delete(entry.key);
       return;
     }
     try {
       const parsed = ToolDefinition.safeParse(JSON.parse(entry.string()));
-      if (parsed.success) tools.set(entry.key, parsed.data);
-      else onInvalid(entry.key, parsed.error.message);
+      if (!parsed.success) onInvalid(entry.key, parsed.error.message);
+      else if (parsed.data.name !== entry.key) onInvalid(entry.key, `name: it defines ${parsed.data.name}`);
+      else tools.set(entry.key, parsed.data);
     } catch (error) {
       onInvalid(entry.key, error instanceof Error ? error.message : String(error));
     }

@@ -205,19 +205,24 @@ export class Feed {
   #repair(target: number): Promise<void> {
     this.#repairing ??= (async () => {
       try {
+        let position = (this.last?.streamSeq ?? 0) + 1;
         for (
           let fruitless = 0;
           this.nextSeq < target && fruitless < this.#options.historyRetriesMax && !this.expired;
         ) {
-          const before = this.nextSeq;
-          const packs = await this.#reads.page(this.at, (this.last?.streamSeq ?? 0) + 1);
-          for (const pack of packs) {
+          const before = position;
+          const page = await this.#reads.page(this.at, position);
+          position = page.next;
+          for (const pack of page.packs) {
             const how = fit(this.nextSeq, pack);
             if (how === 'next') this.#push(pack);
             else if (how === 'overlap') this.#push({ ...pack, ...packFrom(pack, this.nextSeq) });
-            else if (how === 'gap') await this.#skipTrimmed(pack);
+            else if (how === 'gap' && !(await this.#skipTrimmed(pack))) {
+              position = (this.last?.streamSeq ?? 0) + 1;
+              break;
+            }
           }
-          if (this.nextSeq === before) {
+          if (position <= before) {
             fruitless++;
             await sleep(Math.min(20 * 2 ** fruitless, 500));
           }
@@ -235,12 +240,13 @@ export class Feed {
   }
 
   /** A pack above a gap in the log itself: what is missing was trimmed if the leader says so too. */
-  async #skipTrimmed(pack: StoredPack): Promise<void> {
+  async #skipTrimmed(pack: StoredPack): Promise<boolean> {
     const first = await this.#reads.leaderNext(this.at, (this.last?.streamSeq ?? 0) + 1);
-    if (first === undefined || first.firstSeq !== pack.firstSeq) return;
+    if (first === undefined || first.firstSeq !== pack.firstSeq) return false;
     this.#ring = [];
     this.#ringBytes = 0;
     this.#push(pack);
+    return true;
   }
 
   /** Whether the tail should be checked now. Times are of `performance.now()`. */
@@ -250,7 +256,8 @@ export class Feed {
 
   /** Compares the tail with the log: cheaply with a replica, every fourth time and when `leader` with the leader. */
   async check(leader: boolean): Promise<void> {
-    if (this.#checking || !this.#joined || this.terminal || this.expired) return;
+    // A check that waits for an answer must not hold up the one that a reconnect asks for.
+    if ((this.#checking && !leader) || !this.#joined || this.terminal || this.expired) return;
     this.#checking = true;
     try {
       const askLeader = leader || this.#checks++ % 4 === 3;

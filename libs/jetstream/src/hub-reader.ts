@@ -78,6 +78,7 @@ export class HubReader implements EventReader {
     if (feed !== undefined && !feed.expired) return this.#lend(feed);
     const direct = await this.#reads.directTail(at);
     if (direct !== undefined && isTerminal(direct.status)) return sealed(direct);
+    if (direct === undefined && (await this.#reads.leaderTail(at)) === undefined) return undefined;
     const joined = await this.#join(at);
     return joined === undefined ? undefined : this.#lend(joined);
   }
@@ -120,7 +121,7 @@ export class HubReader implements EventReader {
     let barrier = this.#barriers.get(at.stream);
     if (barrier === undefined) {
       barrier = (async () => {
-        await null;
+        await Promise.resolve();
         this.#barriers.delete(at.stream);
         await whileUnavailable(`joining ${at.stream}`, this.#options.readRetryMsMax, async () => {
           try {

@@ -19,7 +19,7 @@ import {
 } from '@taskstream/core';
 import { isTerminal, type StreamEndReason, type TaskStatus } from '@taskstream/protocol';
 import { locate } from './locate.js';
-import type { LogReads, TaskAddress } from './log-reads.js';
+import type { LogPage, LogReads, TaskAddress } from './log-reads.js';
 import type { StoreOptions } from './options.js';
 import type { StoredPack } from './stored-pack.js';
 import { sleep } from './waiting.js';
@@ -74,6 +74,8 @@ export class HubSession implements EventStream {
   #state: SessionState;
   /** Where the next page of the log begins; undefined while it must be located. */
   #position: number | undefined;
+  /** The furthest position since the last delivery: a page of old or foreign messages gets further, too. */
+  #reached = 0;
   #fruitless = 0;
   #closedBy: StreamEndReason | undefined;
 
@@ -122,11 +124,15 @@ export class HubSession implements EventStream {
       if (isOver(this.#state)) return this.#over(this.#state);
       const seen = this.#source.feed.nextSeq;
       const ready = await this.#deliverable(await this.#offered());
+      const gotFurther = this.#position !== undefined && this.#position > this.#reached;
+      if (gotFurther) this.#reached = this.#position ?? 0;
       if (ready.length > 0) {
         this.#fruitless = 0;
+        this.#reached = this.#position ?? 0;
         return { type: 'packs', packs: ready };
       }
-      if (!isOver(this.#state)) await this.#idle(seen);
+      if (gotFurther) this.#fruitless = 0;
+      else if (!isOver(this.#state)) await this.#idle(seen);
     }
   }
 
@@ -135,33 +141,34 @@ export class HubSession implements EventStream {
   }
 
   /** Packs to look at next: from the ring when it reaches back far enough, else from the log. */
-  async #offered(): Promise<ReadonlyArray<StoredPack>> {
+  async #offered(): Promise<LogPage> {
     const wanted = this.#wanted;
     if (wanted !== undefined) {
       const ring = this.#source.feed.from(wanted);
-      if (ring !== undefined) return ring;
+      if (ring !== undefined) return { packs: ring, next: 0 };
     }
     if (this.#position === undefined) await this.#locate(wanted ?? 0);
-    if (this.#position === undefined) return [];
+    if (this.#position === undefined) return { packs: [], next: 0 };
     if (this.#fruitless <= PATIENCE_PAGES) return this.#reads.page(this.#at, this.#position);
     const pack = await this.#reads.leaderNext(this.#at, this.#position);
-    return pack === undefined ? [] : [pack];
+    return { packs: pack === undefined ? [] : [pack], next: 0 };
   }
 
-  async #deliverable(packs: ReadonlyArray<StoredPack>): Promise<Pack[]> {
+  async #deliverable({ packs, next }: LogPage): Promise<Pack[]> {
     const ready: Pack[] = [];
     for (const pack of packs) {
       const { action } = this.#step({ type: 'pack', firstSeq: pack.firstSeq, count: pack.count });
       if (action.type === 'repair') {
         // Located again only when there is nothing to deliver first: the next call comes back here.
         if (ready.length === 0) await this.#locate(action.fromSeq);
-        break;
+        return ready;
       }
       this.#position = pack.streamSeq + 1;
       if (action.type === 'deliver') {
         ready.push(action.fromSeq === pack.firstSeq ? pack : packFrom(pack, action.fromSeq));
       }
     }
+    if (this.#position !== undefined && next > this.#position) this.#position = next;
     return ready;
   }
 

@@ -5,10 +5,10 @@
  * lag and never proves absence; foreign messages are passed over, never mistaken for ours.
  */
 import { parseTaskId, TaskstreamError, type TaskPlace } from '@taskstream/core';
-import type { MsgRequest, StoredMsg } from '@nats-io/jetstream';
+import type { CompletionResult, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
 import { evtSubject, streamName } from './names.js';
-import { isNatsFault } from './nats-errors.js';
+import { isNatsFault, isNoResponders } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
 import { compact, decodePack, type StoredPack } from './stored-pack.js';
 import { Semaphore, whileUnavailable } from './waiting.js';
@@ -34,6 +34,18 @@ export interface LeaderTail {
   readonly expected: number;
 }
 
+/** What lies above a position; without a pack, only messages that are not ours. */
+export interface Above {
+  readonly pack: StoredPack | undefined;
+  readonly expected: number;
+}
+
+/** A page of a log. `next` is the position after its last message, ours or not; where the page was asked for, if empty. */
+export interface LogPage {
+  readonly packs: ReadonlyArray<StoredPack>;
+  readonly next: number;
+}
+
 export class LogReads {
   readonly #broker: Broker;
   readonly #options: StoreOptions;
@@ -54,7 +66,7 @@ export class LogReads {
     if (waiting !== undefined) return waiting;
     const read = this.#leaderReads.run(async () => {
       // A turn later: with a free slot this runs before the entry below is set.
-      await null;
+      await Promise.resolve();
       this.#tailsInFlight.delete(at.taskId);
       return this.#readLeaderTail(at);
     });
@@ -84,6 +96,23 @@ export class LogReads {
       }
       if (last !== undefined || from === 1) return last;
     }
+  }
+
+  /**
+   * What the leader has above a position, read forwards: its last message, and the last pack up to the first that is
+   * not of the write `writeId`. Undefined when nothing lies there.
+   */
+  async above(at: TaskAddress, position: number, writeId: string): Promise<Above | undefined> {
+    let pack: StoredPack | undefined;
+    let expected = position;
+    while (pack === undefined || pack.writeId === writeId) {
+      const from = expected + 1;
+      const m = await this.#leaderReads.run(() => this.#leaderNext(at, from));
+      if (m === null) break;
+      expected = m.seq;
+      pack = this.#decode(at, m) ?? pack;
+    }
+    return expected === position ? undefined : { pack, expected };
   }
 
   /** The first pack at or after a position, from the leader. */
@@ -122,33 +151,38 @@ export class LogReads {
   }
 
   /** A page of packs from some replica, in order, from a position on. An empty page proves nothing. */
-  async page(at: TaskAddress, position: number): Promise<StoredPack[]> {
+  async page(at: TaskAddress, position: number): Promise<LogPage> {
     const packs: StoredPack[] = [];
-    const messages = await this.#broker.jsm.direct.getBatch(at.stream, {
+    let next = position;
+    let received = 0;
+    let end: (result: CompletionResult) => void = () => undefined;
+    const ended = new Promise<CompletionResult>((resolve) => {
+      end = resolve;
+    });
+    // Read as an iterator, every page would leave its subscription behind, here and on the server.
+    const batch = await this.#broker.jsm.direct.getBatch(at.stream, {
       seq: position,
       next_by_subj: at.evt,
       batch: this.#options.historyBatchMessages,
       max_bytes: this.#options.historyBatchBytes,
-    });
-    // The client's iterator never ends when the server dies between two messages.
-    const deadline = setInterval(() => {
-      if (received === seen) messages.stop();
-      seen = received;
-    }, this.#options.historyStallMs);
-    let received = 0;
-    let seen = -1;
-    try {
-      for await (const m of messages) {
+      callback: (done, m) => {
+        if (done !== null) return end(done);
         received++;
+        next = m.seq + 1;
         const pack = this.#decode(at, m);
         if (pack !== undefined) packs.push(pack);
-      }
-    } catch (error) {
-      if (!isNatsFault(error, 'not_found', 'unavailable')) throw error;
-    } finally {
-      clearInterval(deadline);
-    }
-    return packs;
+      },
+    });
+    let seen = -1;
+    // Nothing ends a page when the server dies between two of its messages.
+    const deadline = setInterval(() => {
+      if (received === seen) batch.stop();
+      seen = received;
+    }, this.#options.historyStallMs);
+    const { err } = await ended;
+    clearInterval(deadline);
+    if (err !== undefined && !isNatsFault(err, 'not_found', 'unavailable')) throw err;
+    return { packs, next };
   }
 
   /** The last message of any subject of a stream, from the leader. */
@@ -191,9 +225,21 @@ export class LogReads {
         return await this.#broker.jsm.direct.getMessage(stream, query);
       } catch (error) {
         if (isNatsFault(error, 'not_found')) return null;
+        // Nobody serves a stream that does not exist: only the JetStream API can tell that from an election.
+        if (isNoResponders(error) && !(await this.#exists(stream))) return null;
         throw error;
       }
     });
+  }
+
+  async #exists(stream: string): Promise<boolean> {
+    try {
+      await this.#broker.jsm.streams.getMessage(stream, { seq: 1 });
+    } catch (error) {
+      if (isNatsFault(error, 'not_found')) return false;
+      throw error;
+    }
+    return true;
   }
 
   #decode(at: TaskAddress, m: StoredMsg): StoredPack | undefined {

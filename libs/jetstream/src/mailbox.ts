@@ -5,6 +5,7 @@
  * also when the live hop loses one; the mailbox refuses near its cap instead of losing its oldest entries.
  */
 import { TaskstreamError, type MailboxCommand } from '@taskstream/core';
+import type { StoredMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import * as z from 'zod';
 import type { Broker } from './broker.js';
@@ -44,9 +45,8 @@ export class Mailbox {
     const writeId = crypto.randomUUID();
     const deadline = performance.now() + this.#options.publishRetryMsMax;
     for (;;) {
-      const last = await this.#reads.lastOf(at.stream, subject);
-      if (last?.header.get(Header.write) === writeId) return;
-      const entry = (Number(last?.header.get(Header.entry)) || 0) + 1;
+      const last = await this.#tail(at, subject);
+      const entry = last.entry + 1;
       if (entry > this.#options.mailboxEntriesMax) {
         throw new TaskstreamError('mailbox_full', `The mailbox of ${at.taskId} holds ${entry - 1} commands`);
       }
@@ -58,7 +58,7 @@ export class Mailbox {
         await this.#broker.js.publish(subject, data, {
           headers: h,
           timeout: this.#options.publishTimeoutMs,
-          expect: { lastSubjectSequence: last?.seq ?? 0 },
+          expect: { lastSubjectSequence: last.streamSeq },
         });
         return;
       } catch (error) {
@@ -69,9 +69,25 @@ export class Mailbox {
         if (performance.now() > deadline) {
           throw new TaskstreamError('log_unavailable', `The mailbox of ${at.taskId} did not answer`, { cause: error });
         }
+        // Had it landed, it would be the first entry above what it expected.
+        const above = await this.#reads.nextOf(at.stream, subject, last.streamSeq + 1);
+        if (above?.header.get(Header.write) === writeId) return;
         await sleep(fault === 'unavailable' ? 50 : 1 + Math.random() * 4);
       }
     }
+  }
+
+  /** The last message of a mailbox, and the number of its last entry. They differ when the last message is not ours. */
+  async #tail(at: TaskAddress, subject: string): Promise<{ streamSeq: number; entry: number }> {
+    const last = await this.#reads.lastOf(at.stream, subject);
+    if (last === null) return { streamSeq: 0, entry: 0 };
+    let entry = entryOf(last);
+    if (entry !== undefined) return { streamSeq: last.seq, entry };
+    for (let m = await this.#reads.nextOf(at.stream, subject, 1); m !== null && m.seq < last.seq;) {
+      entry = entryOf(m) ?? entry;
+      m = await this.#reads.nextOf(at.stream, subject, m.seq + 1);
+    }
+    return { streamSeq: last.seq, entry: entry ?? 0 };
   }
 
   /** Hands out every entry from the first on, until the signal aborts. Resolves once the existing ones are handed out. */
@@ -129,9 +145,17 @@ export class Mailbox {
       json = undefined;
     }
     const command = Command.safeParse(json);
-    if (command.success) onCommand(command.data as MailboxCommand);
+    if (command.success) onCommand(command.data);
     else this.#onForeign(subject, streamSeq);
   }
+}
+
+/** Undefined when the message is not ours. */
+function entryOf(m: StoredMsg): number | undefined {
+  const entry = Number(m.header.get(Header.entry));
+  return m.header.get(Header.version) === FORMAT_VERSION && Number.isSafeInteger(entry) && entry > 0
+    ? entry
+    : undefined;
 }
 
 /** The periodic check reads the same entries again. */

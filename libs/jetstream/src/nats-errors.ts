@@ -58,6 +58,11 @@ export function classifyNatsError(error: unknown): NatsFault {
   return 'unknown';
 }
 
+/** Whether nobody listened where a request went. */
+export function isNoResponders(error: unknown): boolean {
+  return error instanceof errors.NoRespondersError || (error instanceof errors.RequestError && error.isNoResponders());
+}
+
 export function isNatsFault(error: unknown, ...faults: ReadonlyArray<NatsFault>): boolean {
   return faults.includes(classifyNatsError(error));
 }

@@ -12,6 +12,7 @@ import {
   RetentionPolicy,
   StorageType,
   StoreCompression,
+  type ConsumerConfig,
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
@@ -57,20 +58,49 @@ export async function provision(broker: Broker, options: StoreOptions): Promise<
   return report;
 }
 
-/** Makes the durable consumer of a queue. Its `ack_wait` is the lease. */
+/**
+ * Makes the durable consumer of a queue. Its `ack_wait` is the lease, and is only ever raised: a worker whose lease is
+ * shorter than the consumer's is late at worst, one whose lease is longer would lose its tasks.
+ */
 export async function provisionQueue(broker: Broker, options: StoreOptions, queue: string): Promise<void> {
-  await whileUnavailable(`creating the consumer of queue ${queue}`, options.readRetryMsMax, () =>
-    broker.jsm.consumers.add(WORK_STREAM, {
-      durable_name: queueConsumer(queue),
-      filter_subject: queueSubjects(queue),
-      ack_policy: AckPolicy.Explicit,
-      deliver_policy: DeliverPolicy.All,
-      ack_wait: nanos(options.leaseMs),
-      max_deliver: -1,
-      max_ack_pending: options.runningTasksMax,
-      max_waiting: 10_000,
-    }),
-  );
+  const name = queueConsumer(queue);
+  const wanted = { ack_wait: nanos(options.leaseMs), max_ack_pending: options.runningTasksMax };
+  await whileUnavailable(`creating the consumer of queue ${queue}`, options.readRetryMsMax, async () => {
+    let existing = await readConsumer(broker, name);
+    if (existing === undefined) {
+      try {
+        await broker.jsm.consumers.add(WORK_STREAM, {
+          durable_name: name,
+          filter_subject: queueSubjects(queue),
+          ack_policy: AckPolicy.Explicit,
+          deliver_policy: DeliverPolicy.All,
+          max_deliver: -1,
+          max_waiting: 10_000,
+          ...wanted,
+        });
+        return;
+      } catch (error) {
+        // Another worker may have made it meanwhile, with a lease of its own.
+        existing = await readConsumer(broker, name);
+        if (existing === undefined) throw error;
+      }
+    }
+    const raised = {
+      ack_wait: Math.max(existing.ack_wait ?? 0, wanted.ack_wait),
+      max_ack_pending: Math.max(existing.max_ack_pending ?? 0, wanted.max_ack_pending),
+    };
+    if (raised.ack_wait === existing.ack_wait && raised.max_ack_pending === existing.max_ack_pending) return;
+    await broker.jsm.consumers.update(WORK_STREAM, name, raised);
+  });
+}
+
+async function readConsumer(broker: Broker, name: string): Promise<ConsumerConfig | undefined> {
+  try {
+    return (await broker.jsm.consumers.info(WORK_STREAM, name)).config;
+  } catch (error) {
+    if (isNatsFault(error, 'not_found')) return undefined;
+    throw error;
+  }
 }
 
 function taskStream(place: TaskPlace, retentionClass: RetentionClass, options: StoreOptions): WantedStream {
@@ -119,14 +149,22 @@ async function ensureStream(broker: Broker, wanted: WantedStream, report: Provis
         return;
       } catch (error) {
         // Another node may have made it meanwhile.
-        if ((await readConfig(broker, wanted.name)) === undefined) throw refineCreateError(wanted, error);
+        if ((await readConfig(broker, wanted.name)) === undefined) {
+          const { name, num_replicas: replicas, max_bytes: maxBytes } = wanted;
+          const what = `Creating the stream ${name} with num_replicas ${replicas} and max_bytes ${maxBytes}`;
+          throw refineError(what, error);
+        }
         return await ensureStream(broker, wanted, report);
       }
     }
     const { raise, kept } = reconcile(existing, wanted);
     report.kept.push(...kept.map((k) => `${wanted.name}.${k}`));
     if (Object.keys(raise).length === 0) return;
-    await broker.jsm.streams.update(wanted.name, { ...existing, ...raise });
+    try {
+      await broker.jsm.streams.update(wanted.name, { ...existing, ...raise });
+    } catch (error) {
+      throw refineError(`Raising ${Object.keys(raise).join(', ')} of the stream ${wanted.name}`, error);
+    }
     report.raised.push(...Object.keys(raise).map((k) => `${wanted.name}.${k}`));
   });
 }
@@ -140,16 +178,10 @@ async function readConfig(broker: Broker, name: string): Promise<StreamConfig | 
   }
 }
 
-function refineCreateError(wanted: WantedStream, error: unknown): unknown {
+function refineError(what: string, error: unknown): unknown {
   if (isNatsFault(error, 'unavailable')) return error;
   const why = error instanceof Error ? error.message : String(error);
-  return new TaskstreamError(
-    'provision_refused',
-    `Creating the stream ${wanted.name} with ${wanted.num_replicas} replicas failed: ${why}`,
-    {
-      cause: error,
-    },
-  );
+  return new TaskstreamError('provision_refused', `${what} failed: ${why}`, { cause: error });
 }
 
 /** 0 and -1 mean "without a limit" for every limit of a stream. */
@@ -157,6 +189,16 @@ function limit(value: number | undefined): number {
   return value === undefined || value <= 0 ? Number.POSITIVE_INFINITY : value;
 }
 
+/** Without any of these a log is not what the rest of the library takes it for. */
+const FIXED = [
+  'retention',
+  'storage',
+  'discard',
+  'discard_new_per_subject',
+  'compression',
+  'allow_direct',
+  'republish',
+] as const;
 const GROWING = ['max_age', 'max_bytes', 'max_msgs_per_subject', 'max_msg_size'] as const;
 
 /** Pure: what to raise, what stays larger than wanted. @throws TaskstreamError provision_refused */
@@ -176,8 +218,9 @@ export function reconcile(
   if (JSON.stringify(existing.subjects.toSorted()) !== JSON.stringify((wanted.subjects ?? []).toSorted())) {
     refuse('subjects', existing.subjects, wanted.subjects);
   }
-  for (const fixed of ['retention', 'storage', 'discard', 'compression'] as const) {
-    if (wanted[fixed] !== undefined && existing[fixed] !== wanted[fixed]) refuse(fixed, existing[fixed], wanted[fixed]);
+  for (const fixed of FIXED) {
+    const [is, want] = [existing[fixed] ?? null, wanted[fixed]];
+    if (want !== undefined && JSON.stringify(is) !== JSON.stringify(want)) refuse(fixed, is, want);
   }
   const replicas = wanted.num_replicas ?? 1;
   if (replicas < existing.num_replicas) refuse('num_replicas', existing.num_replicas, replicas);
@@ -188,7 +231,7 @@ export function reconcile(
     if (wanted[key] === undefined || (key === 'max_msgs_per_subject' && wanted[key] === 1)) continue;
     const is = limit(existing[key]);
     const want = limit(wanted[key]);
-    if (want > is) raise[key] = Number.isFinite(want) ? want : (wanted[key] as number);
+    if (want > is) raise[key] = Number.isFinite(want) ? want : wanted[key];
     else if (want < is) kept.push(key);
   }
   return { raise, kept };

@@ -1,7 +1,8 @@
 /**
  * Reads specs, with a cache: a spec never changes.
  *
- * Invariant: absence is never cached and is confirmed with the leader.
+ * Invariants: absence is never cached and is confirmed with the leader; the first message that is a spec is the spec,
+ * whatever was put above it.
  */
 import { TaskSpec } from '@taskstream/core';
 import type { StoredMsg } from '@nats-io/jetstream';
@@ -23,8 +24,9 @@ export class SpecReads {
   async read(at: TaskAddress): Promise<TaskSpec | undefined> {
     const cached = this.#cache.get(at.taskId);
     if (cached !== undefined) return cached;
-    const m = await this.#reads.anyLastOf(at.stream, specSubject(at.place, at.taskId));
-    const spec = m === null ? undefined : this.#parse(at, m);
+    const subject = specSubject(at.place, at.taskId);
+    const m = await this.#reads.anyLastOf(at.stream, subject);
+    const spec = m === null ? undefined : (this.#parse(at, m) ?? (await this.#firstOf(at, subject))?.spec);
     if (spec !== undefined) {
       // The oldest entry goes: insertion order is good enough for a cache of immutable records.
       if (this.#cache.size >= this.#cacheMax) this.#cache.delete(this.#cache.keys().next().value as string);
@@ -35,10 +37,17 @@ export class SpecReads {
 
   /** The spec as the leader has it, with the id of the write that made it. */
   async readFresh(at: TaskAddress): Promise<{ spec: TaskSpec; writeId: string } | undefined> {
-    const m = await this.#reads.lastOf(at.stream, specSubject(at.place, at.taskId));
-    if (m === null) return undefined;
-    const spec = this.#parse(at, m);
-    return spec === undefined ? undefined : { spec, writeId: m.header.get(Header.write) };
+    return this.#firstOf(at, specSubject(at.place, at.taskId));
+  }
+
+  async #firstOf(at: TaskAddress, subject: string): Promise<{ spec: TaskSpec; writeId: string } | undefined> {
+    for (let position = 1; ;) {
+      const m = await this.#reads.nextOf(at.stream, subject, position);
+      if (m === null) return undefined;
+      const spec = this.#parse(at, m);
+      if (spec !== undefined) return { spec, writeId: m.header.get(Header.write) };
+      position = m.seq + 1;
+    }
   }
 
   #parse(at: TaskAddress, m: StoredMsg): TaskSpec | undefined {

@@ -4,13 +4,14 @@
  * Invariants: a task exists once its spec and its first event are durable, and a work item is queued before the
  * client hears of it; a status is never reported below what this node has seen; only creation writes a first event.
  */
+import type { TaskSpec } from '@taskstream/core';
 import {
   isExpired,
   isTaskstreamError,
-  TaskSpec,
   TaskstreamError,
   type MailboxCommand,
   type TaskSnapshot,
+  type TaskSpec,
   type TaskStore,
 } from '@taskstream/core';
 import { isTerminal } from '@taskstream/protocol';
@@ -21,11 +22,11 @@ import { JetStreamAttemptLog } from './attempt-log.js';
 import type { Broker } from './broker.js';
 import type { HubReader } from './hub-reader.js';
 import { addressOf, type LeaderTail, type LogReads, type TaskAddress } from './log-reads.js';
-import { Mailbox } from './mailbox.js';
+import type { Mailbox } from './mailbox.js';
 import { FORMAT_VERSION, Header, specSubject } from './names.js';
 import { classifyNatsError } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
-import { SpecReads } from './spec-reads.js';
+import type { SpecReads } from './spec-reads.js';
 import { latestStatus } from './status-reads.js';
 import type { StoredPack } from './stored-pack.js';
 import type { StreamFill } from './stream-fill.js';

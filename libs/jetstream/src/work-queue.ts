@@ -2,7 +2,7 @@
  * The work queue: one item a task, leased to one worker at a time.
  *
  * Invariants: the server refuses a second item of the same task; an item is extended, given back or removed only while
- * connected, because what is sent late would act on somebody else's lease.
+ * connected, and given back only within its lease, because what is sent late would act on somebody else's.
  */
 import type { ClaimedItem, TaskSpec, WorkQueue } from '@taskstream/core';
 import { parseTaskId } from '@taskstream/core';
@@ -41,9 +41,11 @@ export class JetStreamWorkQueue implements WorkQueue {
     if (signal.aborted || count <= 0) return;
     try {
       const consumer = await this.#consumer(queue);
+      if (signal.aborted) return;
       const messages = await consumer.fetch({ max_messages: count, expires: this.#options.claimMsMax });
       const stop = () => messages.stop();
       signal.addEventListener('abort', stop);
+      if (signal.aborted) stop();
       // A restarted server knows nothing of the pulls that waited at it.
       const off = this.#broker.onDisturbance(stop);
       try {
@@ -80,6 +82,8 @@ export class JetStreamWorkQueue implements WorkQueue {
       return undefined;
     }
     const broker = this.#broker;
+    const { leaseMs } = this.#options;
+    let leasedAtMs = performance.now();
     const whenConnected = async (send: () => unknown) => {
       for (let i = 0; !broker.connected && i < 300; i++) await sleepOrAbort(100, NEVER);
       if (broker.connected) await send();
@@ -91,10 +95,14 @@ export class JetStreamWorkQueue implements WorkQueue {
       extend: () => {
         if (!broker.connected) return false;
         m.working();
+        leasedAtMs = performance.now();
         return true;
       },
       ack: () => whenConnected(() => m.ackAck({ timeout: this.#options.readTimeoutMs })),
-      nak: (delayMs) => whenConnected(() => m.nak(delayMs)),
+      nak: (delayMs) =>
+        whenConnected(() => {
+          if (performance.now() - leasedAtMs < leaseMs) m.nak(delayMs);
+        }),
       term: (reason) => whenConnected(() => m.term(reason)),
     };
   }

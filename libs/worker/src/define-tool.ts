@@ -149,7 +149,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     inputSchema: toJsonSchema(options.inputSchema, 'input'),
     ...(options.outputSchema !== undefined && { outputSchema: toJsonSchema(options.outputSchema, 'output') }),
     taskSupport: o.taskSupport,
-    ...(options.inputFirst !== undefined && { inputFirst: { ...options.inputFirst } as ToolDefinition['inputFirst'] }),
+    ...(options.inputFirst !== undefined && { inputFirst: { ...options.inputFirst } }),
     queue: o.queue,
     ttlMs: o.ttlMs,
     pollIntervalMs: o.pollIntervalMs,

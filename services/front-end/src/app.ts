@@ -17,12 +17,13 @@ import {
   localhostAllowedOrigins,
   type AuthInfo,
 } from '@modelcontextprotocol/server';
-import { WireCode, type WireError } from '@taskstream/protocol';
+import { httpStatusFor, WireCode, type WireError } from '@taskstream/protocol';
 import type { OpsHandler } from '@taskstream/service-host';
 import Fastify, { type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { RESOURCE_METADATA_PATH } from './auth/authenticator.js';
-import { replyError, type JsonRpcId } from './http/json-rpc-reply.js';
+import { closeWithConnection, endAfterBody } from './http/connection-end.js';
+import { replyError, writeError, type JsonRpcId } from './http/json-rpc-reply.js';
 import { standardHeaders } from './http/mcp-headers.js';
 import { openApiDocument } from './http/openapi.js';
 import { paramHeaderProblem } from './http/param-headers.js';
@@ -33,7 +34,8 @@ import { serverFactory } from './mcp/server-factory.js';
 import { isTaskSubscription, serveTaskSubscription } from './mcp/task-subscription.js';
 import { isChallenge, type Authenticator, type Principal } from './principal.js';
 import { isStreamRequest, modernRequest, serveStream, type StreamParts } from './stream/stream-route.js';
-import { serveEvents } from './view/events-view.js';
+import { failView, serveEvents } from './view/events-view.js';
+import { wireErrorOf } from './wire-errors.js';
 
 export interface AppParts {
   readonly mcp: McpParts;
@@ -48,6 +50,8 @@ export interface AppParts {
   readonly ops: OpsHandler | undefined;
   /** Told what the SDK could not answer well. */
   readonly onError: (error: Error) => void;
+  /** Told what nobody expected to go wrong. */
+  readonly onFault: (error: unknown) => void;
 }
 
 const OPS_PATHS = ['/livez', '/readyz', '/metrics'];
@@ -67,17 +71,19 @@ export function buildApp(parts: AppParts): App {
   const http = Fastify({ bodyLimit: parts.mcp.limits.requestBytesMax, forceCloseConnections: true });
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  http.addHook('onRequest', (request, reply, done) => {
+    closeWithConnection(request.raw, reply.raw);
+    done();
+  });
   http.addHook('onRequest', hostHeaderValidation(parts.allowedHosts ?? localhostAllowedHostnames()));
   http.addHook('onRequest', originValidation(parts.allowedOrigins ?? localhostAllowedOrigins()));
   http.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    const tooLarge = error.statusCode === 413;
-    if (!tooLarge) parts.onError(error);
-    const message = tooLarge
-      ? `Payload Too Large: the body may have ${parts.mcp.limits.requestBytesMax} bytes`
-      : 'Bad Request: the request could not be read';
+    const { requestBytesMax, refusedBodyMsMax } = parts.mcp.limits;
     reply.hijack();
-    replyError(reply.raw, tooLarge ? 413 : 400, null, { code: WireCode.invalidRequest, message });
-    if (tooLarge) request.raw.destroy();
+    const { status, ...wireError } = unreadable(error.statusCode, requestBytesMax);
+    if (status === 400) parts.onError(error);
+    writeError(reply.raw, status, null, wireError);
+    endAfterBody(request.raw, reply.raw, refusedBodyMsMax);
   });
   if (parts.ops !== undefined) {
     const { ops } = parts;
@@ -101,9 +107,14 @@ export function buildApp(parts: AppParts): App {
   };
   http.get<{ Params: { taskId: string } }>('/tasks/:taskId/events', async (request, reply) => {
     reply.hijack();
-    const principal = await admit(request.raw, reply.raw);
-    if (principal === undefined) return;
-    await serveEvents(parts.stream, request.raw, reply.raw, request.params.taskId, request.query, principal);
+    try {
+      const principal = await admit(request.raw, reply.raw);
+      if (principal === undefined) return;
+      await serveEvents(parts.stream, request.raw, reply.raw, request.params.taskId, request.query, principal);
+    } catch (error) {
+      parts.onFault(error);
+      failView(reply.raw);
+    }
   });
   const subscriptions = { mcp: parts.mcp, streams: parts.stream.streams };
   http.route({
@@ -113,39 +124,48 @@ export function buildApp(parts: AppParts): App {
       reply.hijack();
       const { raw } = request;
       const response = reply.raw;
-      const principal = await admit(raw, response);
-      if (principal === undefined) return;
-      const { owner } = principal;
-      const isJson = isJsonContentType(request.headers['content-type'] ?? null);
       const body = parseBody(request.body);
-      if (request.method !== 'POST' || !isJson) {
-        await serveModern(raw, response, { owner }, body ?? {});
-        return;
+      try {
+        const principal = await admit(raw, response);
+        if (principal === undefined) return;
+        if (request.method === 'POST' && isJsonContentType(request.headers['content-type'] ?? null)) {
+          await serveMessage(raw, response, body, principal);
+        } else await serveModern(raw, response, { owner: principal.owner }, body ?? {});
+      } catch (error) {
+        parts.onFault(error);
+        failResponse(response, body, error);
       }
-      if (body === undefined) {
-        replyError(response, 400, null, {
-          code: WireCode.parseError,
-          message: 'Parse error: the request body is not valid JSON',
-        });
-        return;
-      }
-      const route = classifyInboundRequest({ httpMethod: 'POST', ...standardHeaders(raw.headers), body });
-      if (route.kind === 'legacy') {
-        const forSdk = await serveLegacy(parts.legacy, route, raw, response, body, principal);
-        if (forSdk !== undefined) await serveOlderRequest(serveOlder, raw, response, body, forSdk);
-        return;
-      }
-      if (isStreamRequest(body) && (await serveStream(parts.stream, raw, response, body, principal))) return;
-      if (isTaskSubscription(body) && (await serveTaskSubscription(subscriptions, raw, response, body, principal)))
-        return;
-      const mismatch = callHeaderProblem(parts.mcp, raw, body);
-      if (mismatch !== undefined) {
-        replyError(response, 400, mismatch.id, mismatch.error);
-        return;
-      }
-      await serveModern(raw, response, { owner }, body);
     },
   });
+  const serveMessage = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: unknown,
+    principal: Principal,
+  ): Promise<void> => {
+    if (body === undefined) {
+      replyError(response, 400, null, {
+        code: WireCode.parseError,
+        message: 'Parse error: the request body is not valid JSON',
+      });
+      return;
+    }
+    const route = classifyInboundRequest({ httpMethod: 'POST', ...standardHeaders(request.headers), body });
+    if (route.kind === 'legacy') {
+      const forSdk = await serveLegacy(parts.legacy, route, request, response, body, principal);
+      if (forSdk !== undefined) await serveOlderRequest(serveOlder, request, response, body, forSdk);
+      return;
+    }
+    if (isStreamRequest(body) && (await serveStream(parts.stream, request, response, body, principal))) return;
+    if (isTaskSubscription(body) && (await serveTaskSubscription(subscriptions, request, response, body, principal)))
+      return;
+    const mismatch = callHeaderProblem(parts.mcp, request, body);
+    if (mismatch !== undefined) {
+      replyError(response, 400, mismatch.id, mismatch.error);
+      return;
+    }
+    await serveModern(request, response, { owner: principal.owner }, body);
+  };
   return {
     http,
     toolsChanged: () => modern.notify.toolsChanged(),
@@ -154,6 +174,26 @@ export function buildApp(parts: AppParts): App {
       await http.close();
     },
   };
+}
+
+/** What a request is answered with that could not be read. */
+function unreadable(status: number | undefined, requestBytesMax: number): WireError & { status: number } {
+  const code = WireCode.invalidRequest;
+  if (status === 413) return { status, code, message: `Payload Too Large: the body may have ${requestBytesMax} bytes` };
+  if (status === 415) {
+    return { status, code: -32000, message: 'Unsupported Media Type: Content-Type must be application/json' };
+  }
+  return { status: 400, code, message: 'Bad Request: the request could not be read' };
+}
+
+/** Whatever went wrong, the request gets an answer; a response that has begun is broken off. */
+function failResponse(response: ServerResponse, body: unknown, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const wireError = wireErrorOf(error, '');
+  replyError(response, httpStatusFor(wireError.code), isJSONRPCRequest(body) ? body.id : null, wireError);
 }
 
 type FetchFace = (request: Request, options?: { authInfo?: AuthInfo; parsedBody?: unknown }) => Promise<Response>;

@@ -2,7 +2,7 @@
  * The front end's configuration: one schema, read once at start.
  */
 import { storeOptionsShape } from '@taskstream/jetstream';
-import { hostConfigShape } from '@taskstream/service-host';
+import { hostConfigShape, loadConfig, type LoadedConfig } from '@taskstream/service-host';
 import * as z from 'zod';
 
 const ms = z.int().positive();
@@ -10,6 +10,9 @@ const count = z.int().positive();
 
 export const frontEndLimitsShape = {
   requestBytesMax: count.default(1024 * 1024).meta({ description: 'Largest request body' }),
+  refusedBodyMsMax: ms
+    .default(5_000)
+    .meta({ description: 'Time to read and drop the rest of a body that is too large' }),
   streamsPerOwnerMax: count.default(1_000).meta({ description: 'Open streams of one owner on this node' }),
   streamsMax: count.default(50_000).meta({ description: 'Open streams on this node' }),
   heartbeatMs: ms.default(15_000).meta({ description: 'Silence on a stream after which a comment is sent' }),
@@ -28,6 +31,9 @@ export const frontEndLimitsShape = {
   sessionMsMax: ms.default(86_400_000).meta({ description: 'Life of a 2025-11-25 session id' }),
   requestStateMsMax: ms.default(600_000).meta({ description: 'Life of the state of a call that waits for input' }),
   callMsMax: ms.default(300_000).meta({ description: 'Longest wait of a call that is answered without a task' }),
+  progressPerSecondMax: count
+    .default(20)
+    .meta({ description: 'Progress notifications of one waiting call in a second; more are left out' }),
 } as const;
 
 export const FrontEndLimits = z.object(frontEndLimitsShape);
@@ -61,3 +67,27 @@ export const FrontEndConfig = z.strictObject({
   ...storeOptionsShape,
 });
 export type FrontEndConfig = z.infer<typeof FrontEndConfig>;
+
+/** Keys of the worker and of the command line, which share the environment and the file. A test holds the list. */
+export const OTHER_KEYS: readonly string[] = [
+  'tools',
+  'auditRoots',
+  'slots',
+  'stopGraceMs',
+  'drainMsMax',
+  'unknownToolRetryMs',
+  'unknownTaskRetryMs',
+  'orphanItemMs',
+  'pullRetryMs',
+  'url',
+];
+
+/** @throws ServiceError that lists every fault */
+export function readFrontEndConfig(): LoadedConfig<FrontEndConfig> {
+  return loadConfig(FrontEndConfig, {
+    name: 'taskstream-front-end',
+    env: process.env,
+    argv: process.argv.slice(2),
+    otherKeys: OTHER_KEYS,
+  });
+}

@@ -132,6 +132,7 @@ export class FrontEndService {
       allowedOrigins: config.allowedOrigins,
       ops: this.#ops === undefined ? opsHandler : undefined,
       onError: (error) => this.#logger.debug({ err: error }, 'a request was refused'),
+      onFault: (error) => this.#logger.error({ err: error }, 'a request failed'),
     });
     this.#app = app;
     catalogue.onChange(() => app.toolsChanged());

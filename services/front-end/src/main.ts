@@ -1,16 +1,12 @@
 /**
  * The front end process: configuration, logger, lifecycle. Nothing else.
  */
-import { createLogger, loadConfig, runService, ServiceError } from '@taskstream/service-host';
-import { FrontEndConfig } from './config.js';
+import { createLogger, runService, ServiceError } from '@taskstream/service-host';
+import { readFrontEndConfig } from './config.js';
 import { FrontEndService } from './front-end-service.js';
 
 try {
-  const loaded = loadConfig(FrontEndConfig, {
-    name: 'taskstream-front-end',
-    env: process.env,
-    argv: process.argv.slice(2),
-  });
+  const loaded = readFrontEndConfig();
   if (loaded.type === 'text') {
     process.stdout.write(`${loaded.text}\n`);
   } else {

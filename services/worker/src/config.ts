@@ -2,7 +2,7 @@
  * The worker's configuration: one schema, read once at start.
  */
 import { storeOptionsShape } from '@taskstream/jetstream';
-import { hostConfigShape } from '@taskstream/service-host';
+import { hostConfigShape, loadConfig, type LoadedConfig } from '@taskstream/service-host';
 import { workerOptionsShape } from '@taskstream/worker';
 import * as z from 'zod';
 
@@ -25,3 +25,40 @@ export const WorkerConfig = z.strictObject({
   ...storeOptionsShape,
 });
 export type WorkerConfig = z.infer<typeof WorkerConfig>;
+
+/** Keys of the front end and of the command line, which share the environment and the file. A test holds the list. */
+export const OTHER_KEYS: readonly string[] = [
+  'host',
+  'port',
+  'auth',
+  'staticTokens',
+  'jwtJwksUrl',
+  'jwtIssuer',
+  'publicUrl',
+  'sessionKey',
+  'allowedHosts',
+  'allowedOrigins',
+  'requestBytesMax',
+  'streamsPerOwnerMax',
+  'streamsMax',
+  'heartbeatMs',
+  'slowReaderMsMax',
+  'streamAgeMsMax',
+  'drainSpreadMs',
+  'cancelGraceMs',
+  'sessionMsMax',
+  'refusedBodyMsMax',
+  'requestStateMsMax',
+  'callMsMax',
+  'url',
+];
+
+/** @throws ServiceError that lists every fault */
+export function readWorkerConfig(): LoadedConfig<WorkerConfig> {
+  return loadConfig(WorkerConfig, {
+    name: 'taskstream-worker',
+    env: process.env,
+    argv: process.argv.slice(2),
+    otherKeys: OTHER_KEYS,
+  });
+}

@@ -1,12 +1,12 @@
 /**
  * The worker process: configuration, logger, lifecycle. Nothing else.
  */
-import { createLogger, loadConfig, runService, ServiceError } from '@taskstream/service-host';
-import { WorkerConfig } from './config.js';
+import { createLogger, runService, ServiceError } from '@taskstream/service-host';
+import { readWorkerConfig } from './config.js';
 import { WorkerService } from './worker-service.js';
 
 try {
-  const loaded = loadConfig(WorkerConfig, { name: 'taskstream-worker', env: process.env, argv: process.argv.slice(2) });
+  const loaded = readWorkerConfig();
   if (loaded.type === 'text') {
     process.stdout.write(`${loaded.text}\n`);
   } else {

@@ -7,10 +7,16 @@ import type { WireError } from '@taskstream/protocol';
 export type JsonRpcId = string | number | null;
 
 export function replyError(response: ServerResponse, status: number, id: JsonRpcId, error: WireError): void {
+  writeError(response, status, id, error);
+  response.end();
+}
+
+/** The whole answer, without its end. */
+export function writeError(response: ServerResponse, status: number, id: JsonRpcId, error: WireError): void {
   const body = JSON.stringify({ jsonrpc: '2.0', id, error });
   response
     .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
-    .end(body);
+    .write(body);
 }
 
 export function replyResult(response: ServerResponse, id: JsonRpcId, result: Readonly<Record<string, unknown>>): void {

@@ -30,8 +30,10 @@ import * as z from 'zod';
 import { replyError, replyResult, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { acceptsEventStream } from '../http/mcp-headers.js';
 import { knowsTasks2025, legacyCaller, type AuthExtra } from '../mcp/call-context.js';
+import { freshSnapshot } from '../mcp/facts.js';
 import type { McpParts } from '../mcp/parts.js';
 import { prepareCall } from '../mcp/prepare-call.js';
+import { progressTokenOf } from '../mcp/progress-relay.js';
 import type { Principal } from '../principal.js';
 import { openStream, type StreamParts } from '../stream/stream-route.js';
 import { wireErrorOf } from '../wire-errors.js';
@@ -105,10 +107,10 @@ export async function serveLegacy(
   if (!isJSONRPCRequest(body) || !needsStream(body.method, body.params, extra)) return { extra };
   if (!acceptsEventStream(request.headers.accept)) {
     const message = `Not Acceptable: ${body.method} needs a client that accepts text/event-stream`;
-    replyError(response, 406, body.id as JsonRpcId, { code: -32000, message });
+    replyError(response, 406, body.id, { code: -32000, message });
     return undefined;
   }
-  const raw: RawRequest = { parts, request, response, id: body.id as JsonRpcId, params: body.params, extra };
+  const raw: RawRequest = { parts, request, response, id: body.id, params: body.params, extra };
   if (body.method === STREAM_METHOD) await serveStream2025(raw);
   else if (body.method === 'tasks/result') await serveResult(raw);
   else await serveCall(raw);
@@ -134,7 +136,7 @@ async function initialize(parts: LegacyParts, body: unknown, owner: string): Pro
 }
 
 function idOf(body: unknown): JsonRpcId {
-  return isJSONRPCRequest(body) ? (body.id as JsonRpcId) : null;
+  return isJSONRPCRequest(body) ? body.id : null;
 }
 
 /** Batches died with 2025-06-18; before that, one may not hold a request whose response is a stream. */
@@ -219,7 +221,7 @@ async function serveResult(raw: RawRequest): Promise<void> {
     replyError(response, 200, id, unknownTask());
     return;
   }
-  await streamResult(raw, taskId, true);
+  await streamResult(raw, taskId);
 }
 
 async function serveCall(raw: RawRequest): Promise<void> {
@@ -247,10 +249,11 @@ async function serveCall(raw: RawRequest): Promise<void> {
     replyError(response, 200, id, wireErrorOf(error, taskId));
     return;
   }
-  await streamResult(raw, taskId, false);
+  await streamResult(raw, taskId, freshSnapshot(call.spec));
 }
 
-async function streamResult(raw: RawRequest, taskId: string, related: boolean): Promise<void> {
+/** Waits for the result of a task; `hidden` is the snapshot of one that only this call knows of. */
+async function streamResult(raw: RawRequest, taskId: string, hidden?: TaskSnapshot): Promise<void> {
   const { parts, request, response, id, extra } = raw;
   const place = parts.stream.streams.take(extra.owner, `result of ${taskId} for ${String(id)}`, request.socket);
   if (typeof place === 'string') {
@@ -258,7 +261,15 @@ async function streamResult(raw: RawRequest, taskId: string, related: boolean): 
     return;
   }
   const stream = new ResultStream(
-    { id, taskId, related, statuses: related },
+    {
+      id,
+      taskId,
+      related: hidden === undefined,
+      statuses: hidden === undefined,
+      from: hidden,
+      progressToken: progressTokenOf((raw.params as { _meta?: unknown } | undefined)?._meta),
+      progressPerSecondMax: parts.mcp.limits.progressPerSecondMax,
+    },
     { tasks: parts.mcp.tasks, events: parts.mcp.events, questions: parts.questions },
     response,
   );

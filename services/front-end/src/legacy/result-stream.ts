@@ -21,6 +21,7 @@ import {
 } from '@taskstream/protocol';
 import { replyResult, replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { factsOf } from '../mcp/facts.js';
+import { progressRelay, type ProgressToken } from '../mcp/progress-relay.js';
 import { watchStatus, type WatchParts } from '../mcp/watch-status.js';
 import type { KeptAlive } from '../stream/open-streams.js';
 import { questionId } from './question-id.js';
@@ -35,6 +36,11 @@ export interface ResultRequest {
   readonly related: boolean;
   /** Whether status notifications are told: only to clients that know tasks. */
   readonly statuses: boolean;
+  /** What is known of the task already. */
+  readonly from: TaskSnapshot | undefined;
+  /** Under which the client wants to hear of progress. */
+  readonly progressToken: ProgressToken | undefined;
+  readonly progressPerSecondMax: number;
 }
 
 export class ResultStream implements KeptAlive {
@@ -83,14 +89,20 @@ export class ResultStream implements KeptAlive {
 
   /** Runs until the response is out or the client is gone. Never rejects. `onError` maps a fault. */
   async run(onError: (error: unknown) => WireError): Promise<void> {
-    this.#response.on('close', () => {
+    const onGone = () => {
       this.#over = true;
       this.#abort.abort();
-    });
+    };
+    if (this.#response.closed) return onGone();
+    this.#response.on('close', onGone);
     this.#response.on('error', () => undefined);
     const timer = setInterval(() => void this.#askAgain(), LEASE_RETRY_MS);
     try {
-      for await (const snapshot of watchStatus(this.#parts, this.#request.taskId, this.#abort.signal)) {
+      const { taskId, from, progressToken, progressPerSecondMax } = this.#request;
+      const onProgress = progressRelay(progressToken, progressPerSecondMax, (notification) =>
+        this.#write(messageFrame({ jsonrpc: '2.0', ...notification })),
+      );
+      for await (const snapshot of watchStatus(this.#parts, taskId, this.#abort.signal, { from, onProgress })) {
         if (this.#over) break;
         if (isTerminal(snapshot.status.status)) {
           this.#finish(resultOf(snapshot, this.#request.related));

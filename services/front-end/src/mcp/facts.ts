@@ -10,6 +10,11 @@ export function freshFacts(spec: TaskSpec): TaskFacts {
   return { taskId, createdAt, lastUpdatedAt: createdAt, ttlMs, pollIntervalMs };
 }
 
+/** The snapshot of a task that has just been made: its only event states that it works. */
+export function freshSnapshot(spec: TaskSpec): TaskSnapshot {
+  return { spec, status: { status: 'working' }, statusUpdatedAt: spec.createdAt, nextSeq: 1 };
+}
+
 export function factsOf(snapshot: TaskSnapshot): TaskFacts {
   return { ...freshFacts(snapshot.spec), lastUpdatedAt: snapshot.statusUpdatedAt };
 }

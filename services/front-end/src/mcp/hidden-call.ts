@@ -2,14 +2,16 @@
  * A synchronous call in 2026-07-28: a task that nobody sees runs on the same workers, and its result is the answer.
  *
  * Invariants: a disconnect cancels the hidden task; a question of it becomes an `InputRequiredResult` whose state is
- * bound to owner, tool and arguments; a key is asked once per round.
+ * bound to owner, tool and arguments; a key is asked once per round; progress goes out before the result.
  */
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { TaskSnapshot, TaskSpec } from '@taskstream/core';
 import { invalidParams, isTerminal, WireCode } from '@taskstream/protocol';
 import { protocolError } from '../wire-errors.js';
 import type { Caller } from './call-context.js';
+import { freshSnapshot } from './facts.js';
 import type { McpParts } from './parts.js';
+import { progressRelay, progressTokenOf } from './progress-relay.js';
 import { asProtocolErrors } from './protocol-errors.js';
 import { watchStatus } from './watch-status.js';
 
@@ -21,7 +23,7 @@ export function answerHiddenCall(
   spec: TaskSpec,
   context: ServerContext,
 ): Promise<Result> {
-  return waitForAnswer(parts, caller, spec, new Set(), context);
+  return waitForAnswer(parts, caller, freshSnapshot(spec), new Set(), context);
 }
 
 /** The next round of a call that was answered with a question. */
@@ -47,22 +49,31 @@ export async function resumeHiddenCall(
       await parts.tasks.send(taskId, { type: 'input', key, response });
       answered.add(key);
     }
-    return waitForAnswer(parts, caller, snapshot.spec, answered, context);
+    return waitForAnswer(parts, caller, snapshot, answered, context);
   });
 }
 
 async function waitForAnswer(
   parts: McpParts,
   caller: Caller,
-  spec: TaskSpec,
+  from: TaskSnapshot,
   answered: ReadonlySet<string>,
   context: ServerContext,
 ): Promise<Result> {
-  const { signal } = context.mcpReq;
+  const { spec } = from;
+  const { signal, notify, _meta } = context.mcpReq;
   const bound = AbortSignal.any([signal, AbortSignal.timeout(parts.limits.callMsMax)]);
-  for await (const snapshot of watchStatus(parts, spec.taskId, bound)) {
+  let told: Promise<void> = Promise.resolve();
+  const onProgress = progressRelay(progressTokenOf(_meta), parts.limits.progressPerSecondMax, (notification) => {
+    // A caller that is gone aborts the call by itself.
+    told = told.then(() => notify(notification)).catch(() => undefined);
+  });
+  for await (const snapshot of watchStatus(parts, spec.taskId, bound, { from, onProgress })) {
     const { status } = snapshot;
-    if (isTerminal(status.status)) return resultOf(snapshot);
+    if (isTerminal(status.status)) {
+      await told;
+      return resultOf(snapshot);
+    }
     const open = Object.entries(status.inputRequests ?? {}).filter(([key]) => !answered.has(key));
     if (open.length > 0) {
       const requestState = await parts.requestStates.seal(caller.owner, spec.tool, spec.arguments, spec.taskId);
@@ -79,6 +90,5 @@ async function waitForAnswer(
 function resultOf({ status, spec }: TaskSnapshot): Result {
   if (status.status === 'completed') return status.result ?? { content: [] };
   const message = status.statusMessage ?? `${spec.tool} was ${status.status}`;
-  const error = status.error ?? { code: WireCode.internalError, message };
-  throw protocolError({ code: error.code, message: error.message });
+  throw protocolError(status.error ?? { code: WireCode.internalError, message });
 }

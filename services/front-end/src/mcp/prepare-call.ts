@@ -2,7 +2,8 @@
  * What a `tools/call` becomes, in either era: a refusal, an answer, a task, or a task that nobody sees.
  *
  * Invariants: nothing is created here; a call that breaks the tool's schema never gets a spec; in 2026-07-28 the
- * server decides and `params.task` means nothing, in 2025-11-25 the client does.
+ * server decides and `params.task` means nothing, in 2025-11-25 the client does; a 2026-07-28 client that cannot be
+ * asked what the tool must know first is told which capability it lacks.
  */
 import type { TaskSpec, ToolDefinition } from '@taskstream/core';
 import {
@@ -64,8 +65,14 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
     if (caller.era === 'legacy' && mode === 'task') return refused(invalidParams(problem));
     return { type: 'answer', result: { content: [{ type: 'text', text: problem }], isError: true } };
   }
-  const first = caller.era === 'modern' ? unansweredFirst(tool, params.given, caller) : undefined;
-  if (first !== undefined) return { type: 'answer', result: { resultType: 'input_required', inputRequests: first } };
+  if (caller.era === 'modern') {
+    const first = unansweredFirst(tool, params.given);
+    const lacking = lackingCapabilities(first, caller);
+    if (lacking.length > 0) return refused(missingCapabilities(lacking));
+    if (first.length > 0) {
+      return { type: 'answer', result: { resultType: 'input_required', inputRequests: Object.fromEntries(first) } };
+    }
+  }
   const wantedTtl = task.success ? task.data.ttl : undefined;
   const ttlMs =
     mode === 'hidden' ? Math.min(tool.ttlMs ?? HIDDEN_TTL_MS_MAX, HIDDEN_TTL_MS_MAX) : (wantedTtl ?? tool.ttlMs);
@@ -114,14 +121,23 @@ const CAPABILITY_OF: Readonly<Record<string, string>> = {
   'roots/list': 'roots',
 };
 
-/** The questions that must be answered before the task, as far as this client can be asked. */
-function unansweredFirst(
-  tool: ToolDefinition,
-  given: Readonly<Record<string, unknown>>,
-  caller: Caller,
-): Record<string, unknown> | undefined {
-  const missing = Object.entries(tool.inputFirst ?? {}).filter(
-    ([name, request]) => !(name in given) && caller.capabilities[CAPABILITY_OF[request.method] ?? ''] !== undefined,
-  );
-  return missing.length === 0 ? undefined : Object.fromEntries(missing);
+type Question = [name: string, request: { readonly method: string }];
+
+/** The questions that must be answered before the task. */
+function unansweredFirst(tool: ToolDefinition, given: Readonly<Record<string, unknown>>): Question[] {
+  return Object.entries(tool.inputFirst ?? {}).filter(([name]) => !(name in given));
+}
+
+function lackingCapabilities(questions: ReadonlyArray<Question>, caller: Caller): string[] {
+  const needed = new Set(questions.map(([, { method }]) => CAPABILITY_OF[method] ?? method));
+  return [...needed].filter((capability) => caller.capabilities[capability] === undefined);
+}
+
+/** 2026-07-28 §Per-request protocol fields: what a request needs and its client did not declare. */
+function missingCapabilities(names: ReadonlyArray<string>): WireError {
+  return {
+    code: WireCode.missingClientCapability,
+    message: `Missing required client capability: ${names.join(', ')}`,
+    data: { requiredCapabilities: Object.fromEntries(names.map((name) => [name, {}])) },
+  };
 }

@@ -1,11 +1,12 @@
 /**
  * The `requestState` of a call that waits for input without a task of its own: which hidden task it is.
  *
- * Invariants: signed, short-lived, bound to the owner, the tool and its arguments; nothing in it is trusted before
- * the signature is.
+ * Invariants: signed, short-lived, bound to the owner, the tool and its arguments, another one in every round; nothing
+ * in it is trusted before the signature is.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
+import { nanoid } from 'nanoid';
 import * as z from 'zod';
 
 const State = z.object({ taskId: z.string(), call: z.string() });
@@ -25,6 +26,7 @@ export class RequestStates {
       .setProtectedHeader({ alg: 'HS256' })
       .setIssuer(ISSUER)
       .setSubject(owner)
+      .setJti(nanoid())
       .setExpirationTime(new Date(Date.now() + this.#lifeMs))
       .sign(this.#key);
   }

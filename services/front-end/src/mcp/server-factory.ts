@@ -19,7 +19,11 @@ const MODERN: ServerCapabilities = {
 /** Undeclared on purpose: `tasks.list`, which would have to list whatever `tasks/get` returns. */
 const LEGACY_WITH_TASKS: ServerCapabilities = {
   tools: {},
-  tasks: { cancel: {}, requests: { tools: { call: {} } }, ...{ eventStreams: {} } },
+  tasks: {
+    cancel: {},
+    requests: { tools: { call: {} } },
+    eventStreams: {},
+  },
 };
 const LEGACY: ServerCapabilities = { tools: {} };
 

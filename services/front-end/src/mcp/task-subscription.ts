@@ -15,6 +15,7 @@ import {
   projectDetailedTask,
   SSE_HEADERS,
   type StreamEndReason,
+  httpStatusFor,
 } from '@taskstream/protocol';
 import {
   CLIENT_CAPABILITIES_META_KEY,
@@ -26,8 +27,8 @@ import * as z from 'zod';
 import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
 import type { Principal } from '../principal.js';
 import type { KeptAlive, OpenStreams } from '../stream/open-streams.js';
-import { modernRequest, refusal } from '../stream/stream-route.js';
-import { httpStatusFor } from '@taskstream/protocol';
+import { isOwned, modernRequest, refusal } from '../stream/stream-route.js';
+import { wireErrorOf } from '../wire-errors.js';
 import { declaresTasks } from './call-context.js';
 import { factsOf } from './facts.js';
 import type { McpParts } from './parts.js';
@@ -80,10 +81,18 @@ export async function serveTaskSubscription(
     refuse(refusal(place, '', parts.mcp.limits));
     return true;
   }
-  const taskIds = await ownedTasks(parts.mcp.tasks, [...new Set(filter.data.taskIds)], principal.owner);
+  response.once('close', () => place.release());
+  let taskIds: string[];
+  try {
+    taskIds = await ownedTasks(parts.mcp.tasks, [...new Set(filter.data.taskIds)], principal.owner);
+  } catch (error) {
+    refuse(wireErrorOf(error, ''));
+    return true;
+  }
+  // The client may have gone meanwhile; from here to the subscription's own listener nothing waits.
+  if (response.closed) return true;
   const subscription = new TaskSubscription(id, parts.mcp, response);
   place.attach(subscription);
-  response.once('close', () => place.release());
   await subscription.run(taskIds, filter.data.toolsListChanged === true);
   return true;
 }
@@ -91,8 +100,7 @@ export async function serveTaskSubscription(
 async function ownedTasks(tasks: TaskStore, taskIds: readonly string[], owner: string): Promise<string[]> {
   const owned: string[] = [];
   for (const taskId of taskIds) {
-    const spec = await tasks.readSpec(taskId).catch(() => undefined);
-    if (spec?.owner === owner) owned.push(taskId);
+    if (await isOwned(tasks, taskId, owner)) owned.push(taskId);
   }
   return owned;
 }

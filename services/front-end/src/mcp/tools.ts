@@ -6,7 +6,15 @@
  */
 import type { Server } from '@modelcontextprotocol/server';
 import type { ToolDefinition } from '@taskstream/core';
-import { projectTask, projectTask2025, type StatusPayload, type TaskFacts } from '@taskstream/protocol';
+import {
+  IDEMPOTENCY_META_KEY,
+  invalidParams,
+  projectTask,
+  projectTask2025,
+  type StatusPayload,
+  type TaskFacts,
+  type WireError,
+} from '@taskstream/protocol';
 import * as z from 'zod';
 import { protocolError } from '../wire-errors.js';
 import { callerOf, type Caller } from './call-context.js';
@@ -32,9 +40,9 @@ export function registerTools(server: Server, parts: McpParts, era: Era): void {
     const caller = callerOf(context, era.name);
     const params = LooseParams.parse(request.params);
     const args = request.params.arguments ?? {};
-    const state = context.mcpReq.requestState();
-    if (state !== undefined) {
-      return (await resumeHiddenCall(parts, caller, request.params.name, args, String(state), context)) as never;
+    const state: unknown = context.mcpReq.requestState();
+    if (typeof state === 'string') {
+      return (await resumeHiddenCall(parts, caller, request.params.name, args, state, context)) as never;
     }
     const call = prepareCall(parts, caller, {
       name: request.params.name,
@@ -47,14 +55,20 @@ export function registerTools(server: Server, parts: McpParts, era: Era): void {
     if (call.type === 'answer') return call.result as never;
     const { spec } = call;
     return asProtocolErrors(spec.taskId, async () => {
-      await parts.tasks.create(spec);
+      const created = await parts.tasks.create(spec);
       if (call.type === 'hidden') return (await answerHiddenCall(parts, caller, spec, context)) as never;
       // A retried call finds its task as it stands.
-      const snapshot = spec.requestDigest === undefined ? undefined : await parts.tasks.read(spec.taskId);
+      const snapshot = created ? undefined : await parts.tasks.read(spec.taskId);
+      if (!created && snapshot === undefined) throw protocolError(expiredKey());
       const facts = snapshot === undefined ? freshFacts(spec) : factsOf(snapshot);
       return createTaskResult(era, facts, snapshot?.status ?? { status: 'working' }) as never;
     });
   });
+}
+
+/** The task of the key is there no more, and a task that cannot be read must not be given out. */
+function expiredKey(): WireError {
+  return invalidParams(`_meta.${IDEMPOTENCY_META_KEY}: the task of this key has expired; use another key`);
 }
 
 /** `CreateTaskResult`: flat in 2026-07-28, nested in 2025-11-25. */

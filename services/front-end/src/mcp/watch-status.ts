@@ -1,8 +1,8 @@
 /**
- * The statuses of a task as they come, from its event stream.
+ * The statuses of a task as they come, from its event stream, and the progress that its tool reports on the way.
  *
- * Invariants: the first value is the present status, the last one is terminal or the watch was closed; only lines
- * that name the type of a status event are parsed.
+ * Invariants: the first value is the present status, the last one is terminal or the watch was closed; progress is told
+ * before the status that follows it; only lines that name the type of such an event are parsed.
  */
 import {
   forEachLine,
@@ -13,7 +13,7 @@ import {
   type TaskSnapshot,
   type TaskStore,
 } from '@taskstream/core';
-import { EVENT_META_KEY, isTerminal, StatusPayload, SystemEvent } from '@taskstream/protocol';
+import { EVENT_META_KEY, isTerminal, ProgressPayload, StatusPayload, SystemEvent } from '@taskstream/protocol';
 import * as z from 'zod';
 
 const StatusEvent = z.looseObject({
@@ -21,11 +21,20 @@ const StatusEvent = z.looseObject({
   payload: StatusPayload,
   _meta: z.looseObject({ [EVENT_META_KEY]: z.looseObject({ at: z.string() }) }),
 });
-const TYPE_MARK = Buffer.from(`"type":"${SystemEvent.taskStatus}"`);
+const ProgressEvent = z.looseObject({ type: z.literal(SystemEvent.progress), payload: ProgressPayload });
+const markOf = (type: string) => Buffer.from(`"type":"${type}"`);
+const STATUS_MARK = markOf(SystemEvent.taskStatus);
+const PROGRESS_MARK = markOf(SystemEvent.progress);
 
 export interface WatchParts {
   readonly tasks: TaskStore;
   readonly events: EventReader;
+}
+
+export interface WatchOptions {
+  /** What is known of the task already: the watch begins there, and nothing after it is missed. */
+  readonly from?: TaskSnapshot | undefined;
+  readonly onProgress?: ((report: ProgressPayload) => void) | undefined;
 }
 
 /** Yields snapshots until the task is over or the signal aborts. Yields nothing for an unknown task. */
@@ -33,9 +42,12 @@ export async function* watchStatus(
   parts: WatchParts,
   taskId: string,
   signal: AbortSignal,
+  { from, onProgress }: WatchOptions = {},
 ): AsyncGenerator<TaskSnapshot, void, undefined> {
+  let known = from;
   while (!signal.aborted) {
-    const snapshot = await parts.tasks.read(taskId);
+    const snapshot = known ?? (await parts.tasks.read(taskId));
+    known = undefined;
     if (snapshot === undefined) return;
     yield snapshot;
     if (isTerminal(snapshot.status.status)) return;
@@ -47,7 +59,7 @@ export async function* watchStatus(
       if (isTaskstreamError(error, 'events_gone')) continue;
       throw error;
     }
-    if (yield* follow(stream, snapshot, signal)) return;
+    if (yield* follow(stream, snapshot, signal, onProgress)) return;
   }
 }
 
@@ -56,6 +68,7 @@ async function* follow(
   stream: EventStream,
   snapshot: TaskSnapshot,
   signal: AbortSignal,
+  onProgress: WatchOptions['onProgress'],
 ): AsyncGenerator<TaskSnapshot, boolean, undefined> {
   const stop = () => stream.close('rotated');
   signal.addEventListener('abort', stop);
@@ -66,14 +79,16 @@ async function* follow(
       if (delivery.type === 'gone') return false;
       if (delivery.type === 'end') return true;
       for (const pack of delivery.packs) {
-        for (const status of statusesIn(pack)) {
+        if (onProgress !== undefined)
+          for (const { payload } of eventsIn(pack, PROGRESS_MARK, ProgressEvent)) onProgress(payload);
+        for (const { payload, _meta } of eventsIn(pack, STATUS_MARK, StatusEvent)) {
           yield {
             ...snapshot,
-            status: status.payload,
-            statusUpdatedAt: status.at,
+            status: payload,
+            statusUpdatedAt: _meta[EVENT_META_KEY]['at'],
             nextSeq: pack.firstSeq + pack.count,
           };
-          if (isTerminal(status.payload.status)) return true;
+          if (isTerminal(payload.status)) return true;
         }
       }
     }
@@ -83,15 +98,16 @@ async function* follow(
   }
 }
 
-function statusesIn(pack: Pack): Array<{ payload: StatusPayload; at: string }> {
+/** The events of one type, found by the mark that their lines hold. */
+function eventsIn<Event>(pack: Pack, mark: Buffer, schema: z.ZodType<Event>): Event[] {
   const data = Buffer.from(pack.data.buffer, pack.data.byteOffset, pack.data.byteLength);
-  if (!data.includes(TYPE_MARK)) return [];
-  const found: Array<{ payload: StatusPayload; at: string }> = [];
+  if (!data.includes(mark)) return [];
+  const found: Event[] = [];
   forEachLine(pack, (start, end) => {
     const line = data.subarray(start, end);
-    if (!line.includes(TYPE_MARK)) return;
-    const event = StatusEvent.safeParse(JSON.parse(line.toString('utf8')));
-    if (event.success) found.push({ payload: event.data.payload, at: event.data._meta[EVENT_META_KEY]['at'] });
+    if (!line.includes(mark)) return;
+    const event = schema.safeParse(JSON.parse(line.toString('utf8')));
+    if (event.success) found.push(event.data);
   });
   return found;
 }

@@ -11,7 +11,14 @@ import {
   isJSONRPCRequest,
   type InboundModernRoute,
 } from '@modelcontextprotocol/server';
-import { isExpired, TASK_ID_LENGTH_MAX, type EventReader, type EventStream, type TaskStore } from '@taskstream/core';
+import {
+  isExpired,
+  isTaskstreamError,
+  TASK_ID_LENGTH_MAX,
+  type EventReader,
+  type EventStream,
+  type TaskStore,
+} from '@taskstream/core';
 import {
   headerMismatch,
   httpStatusFor,
@@ -85,7 +92,7 @@ export async function serveStream(
     return true;
   }
   await openStream(parts, request, response, principal.owner, {
-    id: id as JsonRpcId,
+    id: id,
     ...checked,
     params,
     result: (end) => streamResult(end, parts.serverInfo),
@@ -128,9 +135,17 @@ export async function openStream(
 ): Promise<void> {
   const { id, taskId, after } = asked;
   const refuse = (error: WireError) => replyError(response, httpStatusFor(error.code), id, error);
-  if (!(await isOwned(parts.tasks, taskId, owner))) return refuse(unknownTask());
+  try {
+    if (!(await isOwned(parts.tasks, taskId, owner))) return refuse(unknownTask());
+  } catch (error) {
+    parts.observer.failed(taskId, error);
+    return refuse(wireErrorOf(error, taskId));
+  }
+  if (response.closed) return undefined;
   const place = parts.streams.take(owner, taskId, request.socket);
   if (typeof place === 'string') return refuse(refusal(place, taskId, parts.limits));
+  // A stream outlives its request: the place is free when the socket is done with the response.
+  response.once('close', () => place.release());
   let session: EventStream;
   try {
     session = await parts.events.open(taskId, after);
@@ -139,6 +154,8 @@ export async function openStream(
     parts.observer.failed(taskId, error);
     return refuse(wireErrorOf(error, taskId, after));
   }
+  // The client may have gone meanwhile; from here to the writer nothing waits.
+  if (response.closed) return session.close('rotated');
   const params = StreamParams.safeParse(asked.params);
   const writer = new StreamWriter(
     taskId,
@@ -156,11 +173,7 @@ export async function openStream(
   );
   const closed = asked.onOpen(() => writer.destroy());
   place.attach(writer);
-  // A stream outlives its request: the place is free when the socket is done with the response.
-  response.once('close', () => {
-    place.release();
-    closed();
-  });
+  response.once('close', closed);
   await writer.run();
 }
 
@@ -170,28 +183,30 @@ function checkRequest(
 ): { taskId: string; after: number | undefined } | { error: WireError } {
   const { params } = route.message;
   const meta: unknown = params?._meta?.[CLIENT_CAPABILITIES_META_KEY];
-  if (!declaresTasks(meta)) return { error: missingTasksCapability() };
-  const parsed = parseStreamParams(params);
-  if (!parsed.ok) return { error: invalidParams(parsed.message) };
   if (nameHeader !== undefined) {
     const name = decodeHeaderValue(nameHeader);
     if (name === undefined) return { error: headerMismatch('Bad Request: the Mcp-Name header is not valid base64') };
-    if (name !== parsed.taskId) {
+    const taskId = params?.['taskId'];
+    if (typeof taskId === 'string' && name !== taskId) {
       return { error: headerMismatch('Bad Request: the Mcp-Name header does not name params.taskId') };
     }
   }
+  if (!declaresTasks(meta)) return { error: missingTasksCapability() };
+  const parsed = parseStreamParams(params);
+  if (!parsed.ok) return { error: invalidParams(parsed.message) };
   return { taskId: parsed.taskId, after: parsed.after };
 }
 
+/** False for unknown, expired and foreign tasks. @throws TaskstreamError log_unavailable */
 export async function isOwned(tasks: TaskStore, taskId: string, owner: string): Promise<boolean> {
   if (taskId.length > TASK_ID_LENGTH_MAX) return false;
   try {
     const spec = await tasks.readSpec(taskId);
     if (spec === undefined || spec.owner !== owner) return false;
     return !isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now());
-  } catch {
-    // An id that is not one of ours names no stream to ask.
-    return false;
+  } catch (error) {
+    if (isTaskstreamError(error, 'unknown_task')) return false;
+    throw error;
   }
 }
 

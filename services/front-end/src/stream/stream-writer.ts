@@ -78,11 +78,13 @@ export class StreamWriter implements KeptAlive {
   /** Runs until the stream is over. Never rejects. */
   async run(): Promise<void> {
     const response = this.#response;
-    response.on('close', () => {
+    const onGone = () => {
       if (!this.#over) this.#observer.ended('client');
       this.#over = true;
       this.#session.close('rotated');
-    });
+    };
+    if (response.closed) return onGone();
+    response.on('close', onGone);
     response.on('error', () => undefined);
     response.writeHead(200, this.#format.headers);
     this.#write(this.#format.opening);

@@ -35,7 +35,11 @@ export async function serveEvents(
   const limit = Limit.safeParse(parsed.data?.limit === undefined ? undefined : numberOf(parsed.data.limit));
   if (!after.success) return problem(response, 400, 'after: expected a non-negative integer');
   if (!limit.success) return problem(response, 400, `limit: expected an integer from 1 to ${NDJSON_EVENTS_MAX}`);
-  if (!(await isOwned(parts.tasks, taskId, principal.owner))) return problem(response, 404, 'Unknown task');
+  try {
+    if (!(await isOwned(parts.tasks, taskId, principal.owner))) return problem(response, 404, 'Unknown task');
+  } catch (error) {
+    return cursorProblem(response, error, taskId, after.data);
+  }
   const place = parts.streams.take(principal.owner, taskId, request.socket);
   if (typeof place === 'string') {
     const { message } = refusal(place, taskId, parts.limits);
@@ -66,6 +70,12 @@ function problem(response: ServerResponse, status: number, detail: string, more:
   const body = JSON.stringify({ status, detail, ...more });
   response.writeHead(status, { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) });
   response.end(body);
+}
+
+/** For a request that failed unexpectedly. */
+export function failView(response: ServerResponse): void {
+  if (response.headersSent) response.destroy();
+  else problem(response, 503, 'This node cannot answer now; try another one');
 }
 
 function cursorProblem(response: ServerResponse, error: unknown, taskId: string, after: number | undefined): void {

@@ -1,0 +1,370 @@
+/**
+ * Runs the follow state machine: feeds it what the connection brings, carries out its effects, and hands items to the
+ * consumer one at a time.
+ *
+ * Invariants: nothing is read unless the consumer waits for an item; the cursor is saved only when the consumer asks
+ * for the item after it; the outcome settles when the iteration ends, however it ends; after that nothing is open.
+ */
+import type {
+  DetailedTask,
+  EventsGonePolicy,
+  Follow,
+  FollowItem,
+  FollowOptions,
+  TaskEvent,
+  TaskOutcome,
+} from './api.js';
+import { ClientError, isClientError } from './errors.js';
+import { FollowIo, rawParams, type EventInHand, type Received } from './follow-io.js';
+import { followStart, followStep } from './follow-state.js';
+import type { FollowEffect, FollowInput, FollowState } from './follow-types.js';
+import type { Notice, ProtocolFault } from './notices.js';
+import { outcomeOf } from './outcome.js';
+import { isWhole, typeName } from './shape.js';
+import type { Transport } from './transport.js';
+import { linked, pause } from './waiting.js';
+
+const POLICIES: readonly EventsGonePolicy[] = ['fail', 'resume', 'restart'];
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** What the client adds to a follow of its own. */
+export interface FollowInner {
+  /** `poll`: no stream, only the outcome. Default: `stream`. */
+  readonly mode?: 'stream' | 'poll';
+  /** Questions can be answered. */
+  readonly elicitation?: boolean;
+  readonly onBegin?: () => void;
+  readonly onEvent?: (event: TaskEvent) => void;
+  readonly onEnd?: () => void;
+}
+
+/** What the shell does next; set by effects. */
+type Work = () => Promise<Received>;
+
+export class FollowRun implements Follow {
+  readonly taskId: string;
+  readonly outcome: Promise<TaskOutcome>;
+  readonly #transport: Transport;
+  readonly #options: FollowOptions;
+  readonly #inner: FollowInner;
+  readonly #stop = new AbortController();
+  readonly #io: FollowIo;
+  readonly #settle: { readonly resolve: (outcome: TaskOutcome) => void; readonly reject: (error: unknown) => void };
+  readonly #unlink: () => void;
+  #state: FollowState = followStart(undefined);
+  #work: Work | undefined;
+  /** Items of the last input that are not yielded yet: a gap and the event behind it. */
+  readonly #items: FollowItem[] = [];
+  #inHand: EventInHand | undefined;
+  #task: DetailedTask | undefined;
+  /** Faults that were told on the current stream. */
+  readonly #told = new Set<ProtocolFault>();
+  #lastSeq: number | undefined;
+  /** The seq that is saved when the consumer comes back. */
+  #processing: number | undefined;
+  #unsaved = 0;
+  /** Ends the wait in progress. */
+  #nap: AbortController | undefined;
+  #hurried = false;
+  #broken: { readonly error: unknown } | undefined;
+  #finished = false;
+  #left = false;
+  /** Calls of the consumer run one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(transport: Transport, taskId: string, options: FollowOptions, inner: FollowInner = {}) {
+    checkOptions(taskId, options);
+    this.taskId = taskId;
+    this.#transport = transport;
+    this.#options = options;
+    this.#inner = inner;
+    this.#io = new FollowIo(transport, taskId, this.#stop.signal, inner.elicitation === true);
+    let resolve: (outcome: TaskOutcome) => void = () => undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    this.outcome = new Promise((onOutcome, onError) => {
+      resolve = onOutcome;
+      reject = onError;
+    });
+    this.#settle = { resolve, reject };
+    // The iteration throws the same error; nobody has to look at the outcome as well.
+    this.outcome.catch(() => undefined);
+    const { signal } = options;
+    const onAbort = (): void => this.#stop.abort(signal?.reason);
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    this.#unlink = () => signal?.removeEventListener('abort', onAbort);
+  }
+
+  get lastSeq(): number | undefined {
+    return this.#lastSeq;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<FollowItem, undefined>> {
+    return this.#inTurn(() => this.#next());
+  }
+
+  /** Asks `tasks/get` at once if it is polling; a wait before a reconnect is not cut short. */
+  hurry(): void {
+    this.#hurried = true;
+    if (this.#state.phase === 'polling') this.#nap?.abort();
+  }
+
+  /** Ends the follow with an error of the application. */
+  fail(error: unknown): void {
+    this.#broken = { error };
+    this.#stop.abort();
+  }
+
+  /** Leaves: closes the connection. A `next` that waits ends with `done`. */
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.#left = true;
+    this.#stop.abort();
+    return this.#inTurn(async () => {
+      if (!this.#finished) await this.#guarded(() => this.#conclude());
+      return DONE;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #next(): Promise<IteratorResult<FollowItem, undefined>> {
+    if (this.#finished) return DONE;
+    return this.#guarded(async () => {
+      await this.#processed();
+      if (this.#state.phase === 'idle') await this.#begin();
+      for (;;) {
+        const item = this.#items.shift();
+        if (item !== undefined) return this.#yielded(item);
+        if (this.#state.phase === 'ended' || this.#state.phase === 'failed') return this.#conclude();
+        await this.#advance();
+      }
+    });
+  }
+
+  /** Errors of callbacks, stores and the auth hook end the follow with themselves. */
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#close();
+      this.#settle.reject(error);
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    this.#inner.onBegin?.();
+    const mode = this.#inner.mode ?? 'stream';
+    this.#state = followStart(this.#options.after ?? (mode === 'stream' ? await this.#load() : undefined));
+    this.#apply({ type: 'start', mode });
+  }
+
+  async #advance(): Promise<void> {
+    if (this.#stop.signal.aborted) {
+      this.#apply({ type: 'stop' });
+      return;
+    }
+    const work = this.#work;
+    const received = work === undefined ? await this.#io.read() : await this.#once(work);
+    if (received.task !== undefined) this.#takeTask(received.task);
+    this.#inHand = received.inHand;
+    for (const input of received.inputs) {
+      const before = this.#state;
+      this.#apply(input);
+      // The rest of a message that made the machine give the stream up is void.
+      if (this.#state.phase !== before.phase) break;
+    }
+  }
+
+  async #wait(ms: number): Promise<Received> {
+    const polling = this.#state.phase === 'polling';
+    this.#nap = linked(this.#stop.signal);
+    if (!(polling && this.#hurried)) await pause(ms, this.#nap.signal);
+    this.#nap.abort();
+    this.#nap = undefined;
+    if (polling) this.#hurried = false;
+    return { inputs: [{ type: this.#stop.signal.aborted ? 'stop' : 'timer' }] };
+  }
+
+  #once(work: Work): Promise<Received> {
+    this.#work = undefined;
+    return work();
+  }
+
+  #takeTask(task: DetailedTask): void {
+    this.#task = task;
+    try {
+      this.#options.onTask?.(task);
+    } catch (error) {
+      throw new ClientError({ code: 'callback_failed', message: 'onTask threw' }, error);
+    }
+  }
+
+  #apply(input: FollowInput): void {
+    const step = followStep(this.#state, input, {
+      limits: this.#transport.limits,
+      onEventsGone: this.#options.onEventsGone ?? 'fail',
+      nowMs: performance.now(),
+      random: Math.random(),
+      endpoints: this.#transport.order(),
+    });
+    this.#state = step.state;
+    for (const effect of step.effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: FollowEffect): void {
+    const { taskId } = this;
+    switch (effect.type) {
+      case 'open':
+        this.#told.clear();
+        this.#work = () => this.#io.open(effect.endpoint, effect.after);
+        return;
+      case 'ask-status':
+        this.#work = () => this.#io.ask(effect.endpoint);
+        return;
+      case 'wait':
+        this.#work = () => this.#wait(effect.ms);
+        return;
+      case 'abort':
+        this.#work = undefined;
+        this.#io.abort();
+        return;
+      case 'deliver':
+        if (this.#inHand !== undefined) this.#items.push(this.#itemOf(this.#inHand));
+        return;
+      case 'drop':
+        return;
+      case 'gap':
+        this.#items.push(effect);
+        return;
+      case 'endpoint-failed':
+        this.#transport.endpointFailed(effect.endpoint, effect.message, this.#options.onNotice);
+        return;
+      case 'connected':
+        this.#notify({ ...effect, taskId, endpoint: this.#transport.url(this.#state.at.endpoint) });
+        return;
+      case 'reconnecting':
+      case 'fallback-polling':
+        this.#notify({ ...effect, taskId });
+        return;
+      case 'fault':
+        if (this.#told.has(effect.fault)) return;
+        this.#told.add(effect.fault);
+        this.#notify({ ...effect, type: 'protocol-fault', taskId });
+    }
+  }
+
+  #notify(notice: Notice): void {
+    this.#transport.notify(notice, this.#options.onNotice);
+  }
+
+  #itemOf(inHand: EventInHand): FollowItem {
+    const { event } = inHand;
+    return this.#options.raw === true ? { type: 'event', event, raw: rawParams(inHand) } : { type: 'event', event };
+  }
+
+  #yielded(item: FollowItem): IteratorYieldResult<FollowItem> {
+    if (item.type === 'event') {
+      this.#lastSeq = item.event.seq;
+      this.#processing = item.event.seq;
+      this.#inner.onEvent?.(item.event);
+    }
+    return { done: false, value: item };
+  }
+
+  /** The consumer asks for more: what it had is processed. */
+  async #processed(): Promise<void> {
+    if (this.#processing === undefined) return;
+    const seq = this.#processing;
+    this.#processing = undefined;
+    this.#unsaved += 1;
+    if (this.#unsaved >= this.#transport.limits.cursorSaveEvents) await this.#save(seq);
+  }
+
+  async #load(): Promise<number | undefined> {
+    const store = this.#options.cursorStore;
+    if (store === undefined) return undefined;
+    const cursor = await storing('read', async () => store.load(this.taskId));
+    if (cursor === undefined || isWhole(cursor)) return cursor;
+    const message = `The saved cursor is not a seq: expected a non-negative integer, got ${typeName(cursor)}`;
+    throw new ClientError({ code: 'cursor_store_failed', message });
+  }
+
+  async #save(seq: number | undefined): Promise<void> {
+    const store = this.#options.cursorStore;
+    this.#unsaved = 0;
+    if (store !== undefined && seq !== undefined) await storing('saved', async () => store.save(this.taskId, seq));
+  }
+
+  /** The seq of the last event that the consumer is done with. */
+  #processedSeq(): number | undefined {
+    if (this.#processing === undefined) return this.#lastSeq;
+    return this.#processing === 0 ? undefined : this.#processing - 1;
+  }
+
+  async #conclude(): Promise<IteratorReturnResult<undefined>> {
+    if (this.#state.phase !== 'ended' && this.#state.phase !== 'failed') this.#apply({ type: 'stop' });
+    this.#close();
+    if (this.#unsaved > 0) await this.#save(this.#processedSeq());
+    if (this.#broken !== undefined) {
+      this.#settle.reject(this.#broken.error);
+      if (this.#left) return DONE;
+      throw this.#broken.error;
+    }
+    const state = this.#state;
+    if (state.phase === 'ended' && state.failure === undefined && this.#task !== undefined) {
+      this.#settle.resolve(outcomeOf(this.#task));
+      return DONE;
+    }
+    const failure = 'failure' in state ? state.failure : undefined;
+    const error = new ClientError(
+      failure ?? { code: 'defect', message: `The follow ended in state ${state.phase} without an outcome` },
+      isAborted(failure) ? this.#stop.signal.reason : undefined,
+    );
+    this.#settle.reject(error);
+    if (state.phase === 'ended' || (this.#left && isClientError(error, 'aborted'))) return DONE;
+    throw error;
+  }
+
+  #close(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#inner.onEnd?.();
+    this.#unlink();
+    this.#io.abort();
+    this.#stop.abort();
+  }
+}
+
+function isAborted(failure: { readonly code: string } | undefined): boolean {
+  return failure?.code === 'aborted';
+}
+
+async function storing<T>(done: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new ClientError({ code: 'cursor_store_failed', message: `The cursor could not be ${done}` }, error);
+  }
+}
+
+function checkOptions(taskId: unknown, options: FollowOptions): void {
+  const refuse = (message: string): never => {
+    throw new ClientError({ code: 'invalid_argument', message });
+  };
+  if (typeof taskId !== 'string' || taskId === '')
+    refuse(`taskId: expected a non-empty string, got ${typeName(taskId)}`);
+  const { after, onEventsGone } = options;
+  if (after !== undefined && !isWhole(after)) refuse(`after: expected a non-negative integer, got ${typeName(after)}`);
+  if (onEventsGone !== undefined && !POLICIES.includes(onEventsGone)) {
+    refuse(`onEventsGone: expected one of ${POLICIES.join(', ')}, got ${typeName(onEventsGone)}`);
+  }
+}

@@ -1,0 +1,32 @@
+export type {
+  AuthHook,
+  CallToolOptions,
+  ConnectionOptions,
+  DetailedTask,
+  EventsGonePolicy,
+  Follow,
+  FollowItem,
+  FollowOptions,
+  InputRequest,
+  InputResponse,
+  OnInputRequest,
+  RequestOptions,
+  RpcError,
+  Task,
+  TaskClient,
+  TaskClientOptions,
+  TaskEvent,
+  TaskHandle,
+  TaskOutcome,
+  TaskStatus,
+  TerminalStatus,
+  Tool,
+  ToolResult,
+} from './api.js';
+export { localStorageCursorStore, memoryCursorStore, type CursorStore } from './cursor-store.js';
+export { CLIENT_ERROR_CODES, ClientError, isClientError, type ClientErrorCode } from './errors.js';
+export { followTask } from './follow-task.js';
+export { DEFAULT_LIMITS, type ClientLimits } from './limits.js';
+export { PROTOCOL_FAULTS, type Notice, type OnNotice, type ProtocolFault, type ReconnectCause } from './notices.js';
+export type { JsonObject } from './shape.js';
+export { createTaskClient } from './task-client.js';

@@ -1,0 +1,71 @@
+/**
+ * Every bound of the client: name, unit, default. All of them may be set by the application.
+ *
+ * Invariant: a limit is a positive whole number; anything else is refused by name before the first request.
+ */
+import { ClientError } from './errors.js';
+import { typeName } from './shape.js';
+
+export interface ClientLimits {
+  /** Reconnects in a row without one new event, before a follow gives up. */
+  readonly attemptsMax: number;
+  /** First wait before a reconnect; it doubles each time. */
+  readonly backoffBaseMs: number;
+  /** Longest wait before a reconnect. */
+  readonly backoffMaxMs: number;
+  /** Longest wait that a server may demand with `Retry-After`. */
+  readonly retryAfterMaxMs: number;
+  /** A stream without one byte for this long is given up and resumed. Our servers send a heartbeat each 15 s. */
+  readonly silenceTimeoutMs: number;
+  /** A stream that stayed alive for this long counts as fruitful, even without an event. */
+  readonly steadyAfterMs: number;
+  /** A one-shot request without one byte for this long is given up. */
+  readonly requestTimeoutMs: number;
+  /** The same for `tools/call`, whose answer may take as long as the tool. */
+  readonly callTimeoutMs: number;
+  /** Tries of a one-shot request that may be repeated. */
+  readonly requestAttemptsMax: number;
+  /** Pause between `tasks/get` when the server names none. */
+  readonly pollIntervalMs: number;
+  /** Bounds of the pause that a server may ask for. */
+  readonly pollIntervalMinMs: number;
+  readonly pollIntervalMaxMs: number;
+  /** Largest message that is taken from a server, in characters. */
+  readonly messageCharsMax: number;
+  /** Rounds of questions that one `tools/call` may ask before it answers. */
+  readonly inputRoundsMax: number;
+  /** Pages of `tools/list` that are read. */
+  readonly toolPagesMax: number;
+  /** The cursor is saved after this many processed events, and at the end. */
+  readonly cursorSaveEvents: number;
+}
+
+export const DEFAULT_LIMITS: ClientLimits = {
+  attemptsMax: 30,
+  backoffBaseMs: 500,
+  backoffMaxMs: 10_000,
+  retryAfterMaxMs: 60_000,
+  silenceTimeoutMs: 45_000,
+  steadyAfterMs: 30_000,
+  requestTimeoutMs: 60_000,
+  callTimeoutMs: 300_000,
+  requestAttemptsMax: 5,
+  pollIntervalMs: 2_000,
+  pollIntervalMinMs: 100,
+  pollIntervalMaxMs: 60_000,
+  messageCharsMax: 16 * 1024 * 1024,
+  inputRoundsMax: 10,
+  toolPagesMax: 100,
+  cursorSaveEvents: 1,
+};
+
+/** The limits with defaults filled in; throws `invalid_argument` that names the key. */
+export function parseLimits(given: Partial<ClientLimits> = {}): ClientLimits {
+  for (const [key, value] of Object.entries(given)) {
+    const known = Object.hasOwn(DEFAULT_LIMITS, key);
+    if (known && typeof value === 'number' && Number.isSafeInteger(value) && value > 0) continue;
+    const problem = known ? `expected a positive whole number, got ${typeName(value)}` : 'no such limit';
+    throw new ClientError({ code: 'invalid_argument', message: `limits.${key}: ${problem}` });
+  }
+  return { ...DEFAULT_LIMITS, ...given };
+}

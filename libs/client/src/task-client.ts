@@ -1,0 +1,230 @@
+/**
+ * The client of one service: tools, tasks, questions. 2026-07-28 with the Tasks extension.
+ *
+ * Invariants: a call that may have been executed is repeated only with an idempotency key; a result type that is not
+ * known is refused; arguments are checked before anything is sent.
+ */
+import { IDEMPOTENCY_META_KEY, WireCode } from '@taskstream/protocol';
+import type {
+  CallToolOptions,
+  DetailedTask,
+  Follow,
+  FollowOptions,
+  InputResponse,
+  OnInputRequest,
+  RequestOptions,
+  TaskClient,
+  TaskClientOptions,
+  TaskHandle,
+  Tool,
+} from './api.js';
+import { checked } from './checked.js';
+import { ClientError, isClientError } from './errors.js';
+import { backoffMs } from './follow-classify.js';
+import { FollowRun } from './follow-run.js';
+import { mirroredParams, paramHeaders, type MirroredParam } from './header-values.js';
+import { askApplication } from './input-router.js';
+import { request } from './request.js';
+import { filled, isObject, object, optional, text, typeName, type JsonObject } from './shape.js';
+import { AnsweredCall, RunningTask } from './task-handle.js';
+import { Transport, type Call } from './transport.js';
+import { pause } from './waiting.js';
+import {
+  parseDetailedTask,
+  parseInputRequests,
+  parseTask,
+  parseToolPage,
+  parseToolResult,
+  resultType,
+} from './wire.js';
+
+/** Creates a client. Nothing is sent before the first call; throws `invalid_argument`. */
+export function createTaskClient(options: TaskClientOptions): TaskClient {
+  return new HttpTaskClient(options);
+}
+
+class HttpTaskClient implements TaskClient {
+  readonly #transport: Transport;
+  readonly #onInputRequest: OnInputRequest | undefined;
+  /** Mirrored parameters of the tools that were listed last. */
+  #mirrored: ReadonlyMap<string, readonly MirroredParam[]> = new Map();
+
+  constructor(options: TaskClientOptions) {
+    this.#transport = new Transport(options);
+    this.#onInputRequest = options.onInputRequest;
+  }
+
+  async listTools(options: RequestOptions = {}): Promise<readonly Tool[]> {
+    const tools: Tool[] = [];
+    const mirrored = new Map<string, readonly MirroredParam[]>();
+    const { toolPagesMax } = this.#transport.limits;
+    let cursor: string | undefined;
+    for (let pages = 0; pages < toolPagesMax; pages += 1) {
+      const params = cursor === undefined ? {} : { cursor };
+      const result = await this.#request({ method: 'tools/list', params }, options);
+      const page = checked(() => parseToolPage(result));
+      for (const tool of page.tools) {
+        const params_ = mirroredParams(tool.inputSchema);
+        if (params_.ok) {
+          tools.push(tool);
+          mirrored.set(tool.name, params_.params);
+        } else {
+          const message = `The tool is left out: ${params_.reason}`;
+          this.#transport.notify({ type: 'tool-rejected', tool: tool.name, message });
+        }
+      }
+      cursor = page.nextCursor;
+      if (cursor === undefined) {
+        this.#mirrored = mirrored;
+        return tools;
+      }
+    }
+    const message = `tools/list has more than ${toolPagesMax} pages`;
+    throw new ClientError({ code: 'protocol_fault', message, details: { fault: 'malformed_result' } });
+  }
+
+  async callTool(name: string, args: JsonObject = {}, options: CallToolOptions = {}): Promise<TaskHandle> {
+    checkCall(name, args, options);
+    const { idempotencyKey, signal } = options;
+    const onInputRequest = options.onInputRequest ?? this.#onInputRequest;
+    const meta = idempotencyKey === undefined ? {} : { _meta: { [IDEMPOTENCY_META_KEY]: idempotencyKey } };
+    const base = { name, arguments: args, ...meta };
+    const { inputRoundsMax } = this.#transport.limits;
+    let answers: JsonObject = {};
+    for (let round = 0; round < inputRoundsMax; round += 1) {
+      const params = { ...base, ...answers };
+      const call: Call = { method: 'tools/call', params, name, elicitation: onInputRequest !== undefined };
+      const result = await this.#call(call, args, options);
+      switch (checked(() => resultType(result, ['complete', 'task', 'input_required']))) {
+        case 'complete':
+          return new AnsweredCall(checked(() => parseToolResult(result)));
+        case 'task':
+          return this.#handle(checked(() => parseTask(result)).taskId, onInputRequest);
+        case 'input_required':
+          answers = await this.#answers(result, onInputRequest, signal ?? new AbortController().signal, round);
+      }
+    }
+    const message = `The tool asked more than ${inputRoundsMax} rounds of questions`;
+    throw new ClientError({ code: 'input_unanswered', message });
+  }
+
+  task(taskId: string, options: Pick<CallToolOptions, 'onInputRequest'> = {}): TaskHandle {
+    checkTaskId(taskId);
+    return this.#handle(taskId, options.onInputRequest ?? this.#onInputRequest);
+  }
+
+  followTask(taskId: string, options: FollowOptions = {}): Follow {
+    return new FollowRun(this.#transport, taskId, options);
+  }
+
+  async getTask(taskId: string, options: RequestOptions = {}): Promise<DetailedTask> {
+    const result = await this.#taskRequest('tasks/get', taskId, {}, options);
+    return checked(() => parseDetailedTask(result, taskId));
+  }
+
+  async cancelTask(taskId: string, options: RequestOptions = {}): Promise<void> {
+    const result = await this.#taskRequest('tasks/cancel', taskId, {}, options);
+    checked(() => resultType(result, ['complete']));
+  }
+
+  async updateTask(
+    taskId: string,
+    inputResponses: Readonly<Record<string, InputResponse>>,
+    options: RequestOptions = {},
+  ): Promise<void> {
+    if (!isObject(inputResponses)) refuse('inputResponses', 'an object', inputResponses);
+    const result = await this.#taskRequest('tasks/update', taskId, { inputResponses }, options);
+    checked(() => resultType(result, ['complete']));
+  }
+
+  #handle(taskId: string, onInputRequest: OnInputRequest | undefined): TaskHandle {
+    return new RunningTask(this.#transport, this, taskId, onInputRequest);
+  }
+
+  /** One `tools/call`, with the headers that mirror its parameters. */
+  async #call(call: Call, args: JsonObject, options: CallToolOptions): Promise<JsonObject> {
+    const repeatable = options.idempotencyKey !== undefined;
+    const name = call.name ?? '';
+    const send = (): Promise<JsonObject> => {
+      const headers = paramHeaders(this.#mirrored.get(name) ?? [], args);
+      return this.#request({ ...call, headers }, options, repeatable, this.#transport.limits.callTimeoutMs);
+    };
+    try {
+      return await send();
+    } catch (error) {
+      const mismatch = isClientError(error, 'rpc_error') && error.details['rpcCode'] === WireCode.headerMismatch;
+      if (!mismatch) throw error;
+      // The tool's definition may have changed; a refused call was not executed.
+      await this.listTools(options);
+      return send();
+    }
+  }
+
+  /** What the next round of a call sends along. 2026-07-28 MRTR §Client Requirements. */
+  async #answers(
+    result: JsonObject,
+    onInputRequest: OnInputRequest | undefined,
+    signal: AbortSignal,
+    round: number,
+  ): Promise<JsonObject> {
+    const { requests, requestState } = checked(() => ({
+      requests: parseInputRequests(optional(result, 'inputRequests', object, 'result') ?? {}),
+      requestState: optional(result, 'requestState', text, 'result'),
+    }));
+    const state = requestState === undefined ? {} : { requestState };
+    const questions = Object.entries(requests);
+    if (questions.length === 0) {
+      await pause(backoffMs(round, Math.random(), this.#transport.limits), signal);
+      return state;
+    }
+    if (onInputRequest === undefined) {
+      throw new ClientError({ code: 'input_unanswered', message: 'The tool asks before it answers' });
+    }
+    const inputResponses: Record<string, InputResponse> = {};
+    for (const [key, question] of questions) {
+      inputResponses[key] = await askApplication(onInputRequest, key, question, { taskId: undefined, signal });
+    }
+    return { ...state, inputResponses };
+  }
+
+  async #taskRequest(method: string, taskId: string, params: JsonObject, options: RequestOptions): Promise<JsonObject> {
+    checkTaskId(taskId);
+    try {
+      return await this.#request({ method, params: { taskId, ...params }, name: taskId }, options);
+    } catch (error) {
+      const refused = isClientError(error, 'rpc_error') && error.details['rpcCode'] === WireCode.invalidParams;
+      // With nothing but the id to refuse, the id is what is wrong.
+      if (!refused || Object.keys(params).length > 0) throw error;
+      throw new ClientError({ code: 'unknown_task', message: 'The server does not know the task' }, error);
+    }
+  }
+
+  #request(
+    call: Call,
+    options: RequestOptions,
+    repeatable = true,
+    silenceMs = this.#transport.limits.requestTimeoutMs,
+  ): Promise<JsonObject> {
+    const signal = options.signal ?? new AbortController().signal;
+    const elicitation = call.elicitation ?? this.#onInputRequest !== undefined;
+    return request(this.#transport, { call: { ...call, elicitation }, signal, silenceMs, repeatable });
+  }
+}
+
+function refuse(name: string, expected: string, value: unknown): never {
+  const message = `${name}: expected ${expected}, got ${typeName(value)}`;
+  throw new ClientError({ code: 'invalid_argument', message });
+}
+
+function checkTaskId(taskId: unknown): void {
+  if (!filled.test(taskId)) refuse('taskId', filled.expected, taskId);
+}
+
+function checkCall(name: unknown, args: unknown, options: CallToolOptions): void {
+  if (!filled.test(name)) refuse('name', filled.expected, name);
+  if (!isObject(args)) refuse('args', 'an object', args);
+  const { idempotencyKey } = options;
+  if (idempotencyKey !== undefined && !filled.test(idempotencyKey)) {
+    refuse('idempotencyKey', filled.expected, idempotencyKey);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The handle of a called tool: the same surface for tools that run as a task and for tools that answer at once.
+ *
+ * Invariants: one poller a handle, however many wait, and none when nobody does; questions are asked only while
+ * somebody waits for the task or iterates its events.
+ */
+import type { SystemEvent } from '@taskstream/protocol';
+import type {
+  DetailedTask,
+  Follow,
+  FollowItem,
+  FollowOptions,
+  InputResponse,
+  OnInputRequest,
+  RequestOptions,
+  TaskClient,
+  TaskHandle,
+  TaskOutcome,
+  ToolResult,
+} from './api.js';
+import { ClientError, isClientError } from './errors.js';
+import { FollowRun } from './follow-run.js';
+import { InputRouter } from './input-router.js';
+import { resultOf } from './outcome.js';
+import type { Transport } from './transport.js';
+
+/** Our servers' status event: a hint to ask at once. As a literal, so that no schema is bundled. */
+const STATUS_EVENT: typeof SystemEvent.taskStatus = 'dev.taskstream.task.status';
+
+type Requests = Pick<TaskClient, 'getTask' | 'cancelTask' | 'updateTask'>;
+
+export class RunningTask implements TaskHandle {
+  readonly taskId: string;
+  readonly immediate = undefined;
+  readonly #transport: Transport;
+  readonly #requests: Requests;
+  readonly #onInputRequest: OnInputRequest | undefined;
+  #outcome: TaskOutcome | undefined;
+  /** Streams that are iterated. */
+  readonly #streams = new Set<FollowRun>();
+  #users = 0;
+  #poller: { readonly run: FollowRun; readonly done: Promise<TaskOutcome> } | undefined;
+  #router: InputRouter | undefined;
+
+  constructor(transport: Transport, requests: Requests, taskId: string, onInputRequest: OnInputRequest | undefined) {
+    this.#transport = transport;
+    this.#requests = requests;
+    this.taskId = taskId;
+    this.#onInputRequest = onInputRequest;
+  }
+
+  events(options: FollowOptions = {}): Follow {
+    const asks = this.#onInputRequest !== undefined;
+    const run: FollowRun = new FollowRun(this.#transport, this.taskId, options, {
+      elicitation: asks,
+      onBegin: () => {
+        this.#streams.add(run);
+        if (asks) void this.#join();
+      },
+      onEvent: (event) => {
+        const asked = event.type === STATUS_EVENT && event.payload['status'] === 'input_required';
+        if (asked) this.#poller?.run.hurry();
+      },
+      onEnd: () => {
+        if (this.#streams.delete(run) && asks) this.#leave();
+      },
+    });
+    run.outcome.then(
+      (outcome) => {
+        this.#outcome = outcome;
+        this.#poller?.run.hurry();
+      },
+      // The iteration throws it.
+      () => undefined,
+    );
+    return run;
+  }
+
+  async outcome(options: RequestOptions = {}): Promise<TaskOutcome> {
+    if (this.#outcome !== undefined) return this.#outcome;
+    const done = this.#join();
+    try {
+      this.#outcome = await (options.signal === undefined ? done : unlessAborted(done, options.signal));
+      return this.#outcome;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async result(options: RequestOptions = {}): Promise<ToolResult> {
+    return resultOf(await this.outcome(options));
+  }
+
+  status(options?: RequestOptions): Promise<DetailedTask> {
+    return this.#requests.getTask(this.taskId, options);
+  }
+
+  async cancel(options?: RequestOptions): Promise<void> {
+    await this.#requests.cancelTask(this.taskId, options);
+    this.#poller?.run.hurry();
+  }
+
+  async answer(inputResponses: Readonly<Record<string, InputResponse>>, options?: RequestOptions): Promise<void> {
+    await this.#requests.updateTask(this.taskId, inputResponses, options);
+    this.#poller?.run.hurry();
+  }
+
+  /** Makes sure that the task is polled. */
+  #join(): Promise<TaskOutcome> {
+    this.#users += 1;
+    this.#poller ??= this.#poll();
+    return this.#poller.done;
+  }
+
+  #leave(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    const poller = this.#poller;
+    this.#poller = undefined;
+    this.#router?.close();
+    this.#router = undefined;
+    // It can no longer fail: nothing is saved, and it is told to stop.
+    void poller?.run.return();
+  }
+
+  #poll(): { run: FollowRun; done: Promise<TaskOutcome> } {
+    const ask = this.#onInputRequest;
+    let failed: (error: unknown) => void = () => undefined;
+    const router =
+      ask === undefined
+        ? undefined
+        : new InputRouter(
+            this.taskId,
+            ask,
+            (key, response, signal) => this.#requests.updateTask(this.taskId, { [key]: response }, { signal }),
+            (error) => failed(error),
+          );
+    this.#router = router;
+    const options: FollowOptions = router === undefined ? {} : { onTask: (task) => router.route(task) };
+    const run = new FollowRun(this.#transport, this.taskId, options, {
+      mode: 'poll',
+      elicitation: ask !== undefined,
+    });
+    failed = (error) => run.fail(error);
+    const done = drained(run);
+    done.catch((error: unknown) => {
+      // Without the poller no question is asked any more: a stream that waits for an answer would wait for ever.
+      if (!isClientError(error, 'aborted')) for (const stream of this.#streams) stream.fail(error);
+    });
+    return { run, done };
+  }
+}
+
+async function drained(run: FollowRun): Promise<TaskOutcome> {
+  let item = await run.next();
+  while (item.done !== true) item = await run.next();
+  return run.outcome;
+}
+
+/** The value, or `aborted` as soon as the signal says so. */
+function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      const failure = { code: 'aborted', message: 'Waiting for the task was aborted' } as const;
+      reject(new ClientError(failure, signal.reason));
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** A tool that answered at once. */
+export class AnsweredCall implements TaskHandle {
+  readonly taskId = undefined;
+  readonly immediate: ToolResult;
+
+  constructor(result: ToolResult) {
+    this.immediate = result;
+  }
+
+  events(): Follow {
+    return emptyFollow(this.immediate);
+  }
+
+  outcome(): Promise<TaskOutcome> {
+    return Promise.resolve(answeredOutcome(this.immediate));
+  }
+
+  result(): Promise<ToolResult> {
+    return Promise.resolve(this.immediate);
+  }
+
+  status(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  cancel(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  answer(): Promise<void> {
+    const message = 'The tool has answered: there is no question to answer';
+    return Promise.reject(new ClientError({ code: 'invalid_argument', message }));
+  }
+}
+
+function answeredOutcome(result: ToolResult): TaskOutcome {
+  return { status: 'completed', result };
+}
+
+function emptyFollow(result: ToolResult): Follow {
+  const end = { done: true, value: undefined } as const;
+  return {
+    taskId: '',
+    lastSeq: undefined,
+    outcome: Promise.resolve(answeredOutcome(result)),
+    next: (): Promise<IteratorResult<FollowItem, undefined>> => Promise.resolve(end),
+    return: () => Promise.resolve(end),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * The `taskstream` command: wires streams, signals and commands. Nothing else.
+ */
+import { once } from 'node:events';
+import { isatty } from 'node:tty';
+import { createTaskClient } from '@taskstream/client';
+import ora from 'ora';
+import type { CommandContext } from './commands/context.js';
+import { doctor } from './commands/doctor.js';
+import { call, cancel, get, tail, tools } from './commands/tasks.js';
+import { up } from './commands/up.js';
+import { readCliConfig } from './config.js';
+import { exitCodeOf, isExpected } from './exit-codes.js';
+import { jsonLineOutput } from './output/json-lines.js';
+import { terminalOutput } from './output/terminal.js';
+import { runProgram } from './program.js';
+import { watchSignals } from './signals.js';
+
+/** A person waits for the answer: say soon that there is none. */
+const REQUEST_ATTEMPTS_MAX = 3;
+
+const { stdout, stderr } = process;
+// The reader of our output may leave early, as `head` does.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+const signals = watchSignals(process);
+const config = readCliConfig();
+const terminal = isatty(stdout.fd);
+// A terminal that has no width makes the spinner clear infinitely many lines.
+const animated = isatty(stderr.fd) && stderr.columns > 0;
+const note = (text: string): void => void stderr.write(`${text}\n`);
+const out = {
+  write: async (text: string): Promise<void> => {
+    if (!stdout.write(text)) await once(stdout, 'drain');
+  },
+};
+const context: CommandContext = {
+  config,
+  out,
+  note,
+  terminal,
+  signal: signals.first,
+  taskOutput: ({ verbose }) =>
+    terminal
+      ? terminalOutput({ out, note, verbose, spinner: ora({ discardStdin: false, isEnabled: animated }) })
+      : jsonLineOutput({ out, note }),
+  connect: (urls) =>
+    createTaskClient({
+      endpoints: urls ?? config.urls,
+      clientInfo: { name: 'taskstream-cli', version: '0.1.0' },
+      limits: { requestAttemptsMax: REQUEST_ATTEMPTS_MAX },
+    }),
+};
+const local = { config, out, terminal, signal: signals.first, workingDirectory: process.cwd() };
+
+try {
+  process.exitCode = await runProgram(
+    process.argv.slice(2),
+    {
+      up: (options) =>
+        up(
+          {
+            ...local,
+            log: (text) => void stderr.write(text),
+            colorize: isatty(stderr.fd),
+            onSecondSignal: signals.onSecond,
+          },
+          options,
+        ),
+      call: (tool, options) => call(context, tool, options),
+      tail: (taskId, options) => tail(context, taskId, options),
+      get: (taskId, options) => get(context, taskId, options),
+      cancel: (taskId, options) => cancel(context, taskId, options),
+      tools: (options) => tools(context, options),
+      doctor: (options) => doctor({ ...local, nodeVersion: process.version }, options),
+    },
+    { out: (text) => void stdout.write(text), err: (text) => void stderr.write(text) },
+  );
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  note(isExpected(error) ? `taskstream: ${message}` : `taskstream: unexpected error, please report it: ${message}`);
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,63 @@
+/**
+ * From the progress that a tool reports to the `notifications/progress` of a call that waits for it.
+ *
+ * Invariants: values only rise, as MCP demands; a short burst passes and a flood does not, so that a client that reads
+ * slowly costs no memory: what is left out is overtaken by what follows.
+ */
+import type { ProgressPayload } from '@taskstream/protocol';
+import * as z from 'zod';
+
+export type ProgressToken = string | number;
+
+const Meta = z.looseObject({ progressToken: z.union([z.string(), z.number()]) });
+
+/** The token of a request that wants to hear of progress. */
+export function progressTokenOf(meta: unknown): ProgressToken | undefined {
+  const parsed = Meta.safeParse(meta);
+  return parsed.success ? parsed.data.progressToken : undefined;
+}
+
+/** Decides which reports go out. Times are of one clock that never goes back. */
+export class ProgressGate {
+  readonly #perSecondMax: number;
+  #tokens: number;
+  #refilledAtMs: number;
+  #latest = -Infinity;
+
+  constructor(perSecondMax: number, nowMs: number) {
+    this.#perSecondMax = perSecondMax;
+    this.#tokens = perSecondMax;
+    this.#refilledAtMs = nowMs;
+  }
+
+  admits(progress: number, nowMs: number): boolean {
+    if (progress <= this.#latest) return false;
+    const refill = ((nowMs - this.#refilledAtMs) / 1_000) * this.#perSecondMax;
+    this.#tokens = Math.min(this.#perSecondMax, this.#tokens + refill);
+    this.#refilledAtMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    this.#latest = progress;
+    return true;
+  }
+}
+
+/** Undefined without a token: then nobody wants to hear. */
+export function progressRelay(
+  token: ProgressToken | undefined,
+  perSecondMax: number,
+  send: (notification: { method: 'notifications/progress'; params: Record<string, unknown> }) => void,
+): ((report: ProgressPayload) => void) | undefined {
+  if (token === undefined) return undefined;
+  const gate = new ProgressGate(perSecondMax, performance.now());
+  return ({ progress, total, message }) => {
+    if (!gate.admits(progress, performance.now())) return;
+    const params = {
+      progressToken: token,
+      progress,
+      ...(total !== undefined && { total }),
+      ...(message !== undefined && { message }),
+    };
+    send({ method: 'notifications/progress', params });
+  };
+}
