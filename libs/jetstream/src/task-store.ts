@@ -14,6 +14,15 @@ import {
   type TaskSpec,
   type TaskStore,
 } from '@taskstream/core';
+import {
+  isExpired,
+  isTaskstreamError,
+  TaskstreamError,
+  type MailboxCommand,
+  type TaskSnapshot,
+  type TaskSpec,
+  type TaskStore,
+} from '@taskstream/core';
 import { isTerminal } from '@taskstream/protocol';
 import { nanoid } from 'nanoid';
 import { headers } from '@nats-io/transport-node';

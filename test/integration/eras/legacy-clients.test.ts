@@ -37,7 +37,7 @@ async function connectV1(endpoint: string, answer?: () => ElicitResult): Promise
   );
   if (answer !== undefined) client.setRequestHandler(ElicitRequestSchema, async () => answer());
   // The v1 transport is declared without exactOptionalPropertyTypes in mind.
-  await client.connect(new TransportV1(new URL(endpoint)) as unknown as Parameters<ClientV1['connect']>[0]);
+  await client.connect(new TransportV1(new URL(endpoint)));
   return client;
 }
 
@@ -76,11 +76,11 @@ test('the v1 client runs a tool as a task from creation to result', async () => 
 test('a question reaches the v1 client while it waits for the result, and its answer reaches the task', async () => {
   const client = await connectV1(frontEnds[0].endpoint, () => ({ action: 'accept', content: { name: 'Zoe' } }));
   const created = await client.request(
-    { method: 'tools/call', params: { name: 'ask_name', arguments: {}, task: { ttl: 60_000 } } } as never,
+    { method: 'tools/call', params: { name: 'ask_name', arguments: {}, task: { ttl: 60_000 } } },
     Anything,
   );
   const { taskId } = z.object({ task: z.looseObject({ taskId: z.string() }) }).parse(created).task;
-  const result = await client.request({ method: 'tasks/result', params: { taskId } } as never, Anything);
+  const result = await client.request({ method: 'tasks/result', params: { taskId } }, Anything);
   expect(result).toMatchObject({
     content: [{ type: 'text', text: 'Hello, Zoe!' }],
     _meta: { 'io.modelcontextprotocol/related-task': { taskId } },
@@ -202,7 +202,7 @@ test('required and forbidden tools answer with -32601 when they are called the o
   const client = await connectV1(frontEnds[0].endpoint);
   const call = (name: string, task?: object) =>
     client.request(
-      { method: 'tools/call', params: { name, arguments: {}, ...(task !== undefined && { task }) } } as never,
+      { method: 'tools/call', params: { name, arguments: {}, ...(task !== undefined && { task }) } },
       Anything,
     );
   await expect(call('task_only')).rejects.toMatchObject({ code: -32601 });
@@ -214,15 +214,15 @@ test('required and forbidden tools answer with -32601 when they are called the o
 test('a tool error is failed in this era, and its result is still the result', async () => {
   const client = await connectV1(frontEnds[0].endpoint);
   const created = await client.request(
-    { method: 'tools/call', params: { name: 'fail', arguments: { how: 'is_error' }, task: { ttl: 5_000 } } } as never,
+    { method: 'tools/call', params: { name: 'fail', arguments: { how: 'is_error' }, task: { ttl: 5_000 } } },
     Anything,
   );
   const { task } = z.object({ task: z.looseObject({ taskId: z.string(), ttl: z.number() }) }).parse(created);
   expect(task.ttl).toBe(5_000);
   const { taskId } = task;
-  const result = await client.request({ method: 'tasks/result', params: { taskId } } as never, Anything);
+  const result = await client.request({ method: 'tasks/result', params: { taskId } }, Anything);
   expect(result).toMatchObject({ isError: true, content: [{ text: 'bad news' }] });
-  const got = await client.request({ method: 'tasks/get', params: { taskId } } as never, Anything);
+  const got = await client.request({ method: 'tasks/get', params: { taskId } }, Anything);
   expect(got).toMatchObject({ taskId, status: 'failed', ttl: 5_000 });
   expect(got).not.toHaveProperty('_meta.io.modelcontextprotocol/related-task');
   await client.close();
