@@ -4,16 +4,6 @@
  * Invariants: a task exists once its spec and its first event are durable, and a work item is queued before the
  * client hears of it; a status is never reported below what this node has seen; only creation writes a first event.
  */
-import type { TaskSpec } from '@taskstream/core';
-import {
-  isExpired,
-  isTaskstreamError,
-  TaskstreamError,
-  type MailboxCommand,
-  type TaskSnapshot,
-  type TaskSpec,
-  type TaskStore,
-} from '@taskstream/core';
 import {
   isExpired,
   isTaskstreamError,
