@@ -54,7 +54,7 @@ export class Feed {
   #checkMs: number;
   #checks = 0;
   #checking = false;
-  #waiters: Array<() => void> = [];
+  #waiting = new Set<() => void>();
 
   constructor(
     at: TaskAddress,
@@ -128,21 +128,26 @@ export class Feed {
     return this.#ring.slice(i);
   }
 
-  /** Resolves at the next change, or at once when the feed already differs from what the caller saw. */
-  changed(seenNextSeq: number): Promise<void> {
-    if (this.nextSeq !== seenNextSeq || this.terminal || this.expired) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+  /**
+   * Calls `wake` once at the next change. False, without calling it, when the feed already differs from what the
+   * caller saw.
+   */
+  wait(seenNextSeq: number, wake: () => void): boolean {
+    if (this.nextSeq !== seenNextSeq || this.terminal || this.expired) return false;
+    this.#waiting.add(wake);
+    return true;
+  }
+
+  /** A reader that goes away wakes nobody else. */
+  forget(wake: () => void): void {
+    this.#waiting.delete(wake);
   }
 
   #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
-  }
-
-  /** Wakes all readers, for a change that concerns one of them. */
-  nudge(): void {
-    this.#wake();
+    if (this.#waiting.size === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    for (const wake of waiting) wake();
   }
 
   #arrived(pack: StoredPack): void {

@@ -33,8 +33,8 @@ export interface FeedView {
   readonly last: StoredPack | undefined;
   readonly ringFirstSeq: number;
   from(seq: number): ReadonlyArray<StoredPack> | undefined;
-  changed(seenNextSeq: number): Promise<void>;
-  nudge(): void;
+  wait(seenNextSeq: number, wake: () => void): boolean;
+  forget(wake: () => void): void;
 }
 
 /** A feed, lent to a session until it is released. */
@@ -55,8 +55,8 @@ export function sealed(last: StoredPack): Source {
       last,
       ringFirstSeq: last.firstSeq,
       from: (seq) => (seq >= nextSeq ? [] : seq >= last.firstSeq ? [last] : undefined),
-      changed: () => Promise.resolve(),
-      nudge: () => undefined,
+      wait: () => false,
+      forget: () => undefined,
     },
     release: () => undefined,
   };
@@ -78,6 +78,8 @@ export class HubSession implements EventStream {
   #reached = 0;
   #fruitless = 0;
   #closedBy: StreamEndReason | undefined;
+  /** Wakes this session while it waits for its feed. */
+  #wake: (() => void) | undefined;
 
   constructor(at: TaskAddress, source: Source, after: number | undefined, reads: LogReads, options: StoreOptions) {
     this.#at = at;
@@ -114,7 +116,11 @@ export class HubSession implements EventStream {
 
   close(reason: StreamEndReason): void {
     this.#closedBy ??= reason;
-    this.#source.feed.nudge();
+    const wake = this.#wake;
+    if (wake !== undefined) {
+      this.#source.feed.forget(wake);
+      wake();
+    }
     this.#source.release();
   }
 
@@ -181,7 +187,7 @@ export class HubSession implements EventStream {
       else if (feed.terminal) this.#step({ type: 'terminal', nextSeq: feed.nextSeq });
       else {
         this.#step({ type: 'caught_up', nextSeq: feed.nextSeq });
-        if (this.#closedBy === undefined) await feed.changed(seen);
+        if (this.#closedBy === undefined) await this.#change(seen);
       }
       return;
     }
@@ -201,6 +207,15 @@ export class HubSession implements EventStream {
       );
     }
     await sleep(Math.min(10 * 2 ** this.#fruitless, 500));
+  }
+
+  /** Resolves when the feed has changed since `seen`, or this session is closed. */
+  async #change(seen: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (!this.#source.feed.wait(seen, resolve)) resolve();
+    });
+    this.#wake = undefined;
   }
 
   async #locate(seq: number): Promise<void> {

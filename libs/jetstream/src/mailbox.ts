@@ -38,7 +38,7 @@ export class Mailbox {
     this.#onForeign = onForeign;
   }
 
-  /** @throws TaskstreamError mailbox_full, log_unavailable, stream_full */
+  /** @throws TaskstreamError mailbox_full, payload_too_large, log_unavailable, stream_full */
   async send(at: TaskAddress, command: MailboxCommand): Promise<void> {
     const subject = cmdSubject(at.place, at.taskId);
     const data = JSON.stringify(command);
@@ -65,6 +65,9 @@ export class Mailbox {
         const fault = classifyNatsError(error);
         if (fault === 'stream_full')
           throw new TaskstreamError('stream_full', `The stream ${at.stream} is full`, { cause: error });
+        if (fault === 'too_large') {
+          throw new TaskstreamError('payload_too_large', `A command to ${at.taskId} is too large`, { cause: error });
+        }
         if (fault !== 'wrong_last' && fault !== 'transient' && fault !== 'unavailable') throw error;
         if (performance.now() > deadline) {
           throw new TaskstreamError('log_unavailable', `The mailbox of ${at.taskId} did not answer`, { cause: error });

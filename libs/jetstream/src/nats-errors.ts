@@ -28,8 +28,8 @@ const BY_CODE: Readonly<Record<number, NatsFault>> = {
   10071: 'wrong_last',
   10164: 'transient',
   10008: 'unavailable',
+  10009: 'unavailable',
   10039: 'unavailable',
-  10074: 'unavailable',
   10076: 'unavailable',
   10118: 'unavailable',
   10167: 'unavailable',
@@ -53,6 +53,8 @@ export function classifyNatsError(error: unknown): NatsFault {
   if (error instanceof jserrors.JetStreamNotEnabled) return 'unavailable';
   if (error instanceof errors.TimeoutError || error instanceof errors.NoRespondersError) return 'unavailable';
   if (error instanceof errors.RequestError) return 'unavailable';
+  // The client itself refuses what is larger than the server's max_payload.
+  if (error instanceof errors.InvalidArgumentError && /max_payload/.test(error.message)) return 'too_large';
   if (error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError) return 'closed';
   if (error instanceof errors.ConnectionError) return 'unavailable';
   return 'unknown';

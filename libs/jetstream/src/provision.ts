@@ -160,6 +160,10 @@ async function ensureStream(broker: Broker, wanted: WantedStream, report: Provis
     const { raise, kept } = reconcile(existing, wanted);
     report.kept.push(...kept.map((k) => `${wanted.name}.${k}`));
     if (Object.keys(raise).length === 0) return;
+    if (raise.num_replicas !== undefined && broker.nc.info?.cluster === undefined) {
+      // A lone server takes the number and keeps one copy.
+      throw refineError(`Raising num_replicas of the stream ${wanted.name}`, 'the server is not part of a cluster');
+    }
     try {
       await broker.jsm.streams.update(wanted.name, { ...existing, ...raise });
     } catch (error) {

@@ -28,6 +28,9 @@ export const frontEndLimitsShape = {
   cancelGraceMs: ms.default(2_000).meta({
     description: 'Time that a worker gets to end a cancelled task before a 2025-11-25 client is answered by fencing it',
   }),
+  updateGraceMs: ms.default(1_000).meta({
+    description: 'Time that tasks/update waits for the task to take its answers, so that the next tasks/get shows it',
+  }),
   sessionMsMax: ms.default(86_400_000).meta({ description: 'Life of a 2025-11-25 session id' }),
   requestStateMsMax: ms.default(600_000).meta({ description: 'Life of the state of a call that waits for input' }),
   callMsMax: ms.default(300_000).meta({ description: 'Longest wait of a call that is answered without a task' }),

@@ -10,24 +10,26 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import formats from 'ajv-formats';
 
 export class ToolArguments {
-  readonly #ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true });
   readonly #compiled = new WeakMap<ToolDefinition, ValidateFunction>();
-
-  constructor() {
-    formats.default(this.#ajv);
-  }
 
   /** Undefined when the arguments fit; else one sentence. @throws Error when the tool's schema is itself invalid */
   problem(tool: ToolDefinition, args: unknown): string | undefined {
     let validate = this.#compiled.get(tool);
     if (validate === undefined) {
-      validate = this.#ajv.compile(tool.inputSchema);
+      validate = compile(tool);
       this.#compiled.set(tool, validate);
     }
     if (validate(args)) return undefined;
     const issues = (validate.errors ?? []).slice(0, 3).map(describe);
     return `Invalid arguments for ${tool.name}: ${issues.join('; ')}`;
   }
+}
+
+/** Each with a compiler of its own: one remembers every `$id`, and a tool that is published again brings its own again. */
+function compile(tool: ToolDefinition): ValidateFunction {
+  const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true });
+  formats.default(ajv);
+  return ajv.compile(tool.inputSchema);
 }
 
 function describe(error: ErrorObject): string {

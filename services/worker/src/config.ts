@@ -34,6 +34,7 @@ export const OTHER_KEYS: readonly string[] = [
   'staticTokens',
   'jwtJwksUrl',
   'jwtIssuer',
+  'progressPerSecondMax',
   'publicUrl',
   'sessionKey',
   'allowedHosts',

@@ -26,15 +26,15 @@ export function standardHeaders(headers: IncomingHttpHeaders): StandardHeaders {
   };
 }
 
-const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+const SENTINEL = /^=\?base64\?(.*)\?=$/;
 
-/** A header value: plain, or behind the base64 sentinel. Undefined when the sentinel is not valid. */
+/** A header value: plain, or within the base64 sentinel. Undefined when what is within it is not valid. */
 export function decodeHeaderValue(header: string): string | undefined {
   const value = header.trim();
-  if (!value.startsWith('=?base64?')) return value;
   const encoded = SENTINEL.exec(value)?.[1];
-  if (encoded === undefined) return undefined;
+  if (encoded === undefined) return value;
   const bytes = Buffer.from(encoded, 'base64');
+  if (bytes.toString('base64') !== encoded) return undefined;
   const text = bytes.toString('utf8');
   return Buffer.from(text, 'utf8').equals(bytes) ? text : undefined;
 }

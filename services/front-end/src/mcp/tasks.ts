@@ -1,8 +1,8 @@
 /**
  * `tasks/get`, `tasks/update` and `tasks/cancel` through the SDK, in both eras.
  *
- * Invariants: the capability is checked before the task, the owner before anything is told of it; an answer that
- * breaks its question's schema is refused before it is delivered.
+ * Invariants: the capability is checked before the task, the owner before anything is told of it; answers are durable
+ * before they are acknowledged, and mostly visible.
  */
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
 import { TASK_ID_LENGTH_MAX, type TaskSnapshot } from '@taskstream/core';
@@ -43,13 +43,29 @@ export function registerTasks(server: Server, parts: McpParts, era: Era): void {
     asProtocolErrors(taskId, async () => {
       const snapshot = await owned(parts, taskId, context, era);
       const outstanding = snapshot.status.inputRequests ?? {};
+      const answered: string[] = [];
       for (const [key, response] of Object.entries(context.mcpReq.inputResponses ?? {})) {
         if (!(key in outstanding)) continue;
         await parts.tasks.send(taskId, { type: 'input', key, response });
+        answered.push(key);
       }
+      if (answered.length > 0) await untilTaken(parts, snapshot, answered, context.mcpReq.signal);
       return {} as never;
     }),
   );
+}
+
+/** Waits until the status asks for the answered keys no more, for a moment at most: the answers are durable already. */
+async function untilTaken(
+  parts: McpParts,
+  from: TaskSnapshot,
+  answered: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(parts.limits.updateGraceMs)]);
+  for await (const { status } of watchStatus(parts, from.spec.taskId, bound, { from })) {
+    if (!answered.some((key) => key in (status.inputRequests ?? {}))) return;
+  }
 }
 
 /** 2025-11-25 must show `cancelled` in its answer: the worker gets a moment, then it is fenced. */

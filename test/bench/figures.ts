@@ -1,0 +1,241 @@
+/**
+ * Every figure of the benchmark: what it is, in which unit, which bare figure bounds it, and what it should reach.
+ *
+ * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
+ */
+
+export const PARTS = ['append', 'live', 'resume', 'replay', 'memory'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
+export interface Scale {
+  /** Each measurement is made so often, taking turns with the bare ones; the median counts. */
+  readonly rounds: number;
+  readonly appendMs: number;
+  readonly tasks: number;
+  readonly inFlight: number;
+  readonly liveMs: number;
+  readonly streamsSome: number;
+  readonly streamsMany: number;
+  readonly logEvents: number;
+  /** Events of the log that has one event a pack: it cannot be written fast. */
+  readonly singlesEvents: number;
+  readonly coldOpens: number;
+  readonly warmOpens: number;
+  readonly idleStreams: number;
+  readonly settleMs: number;
+}
+
+export const FULL: Scale = {
+  rounds: 3,
+  appendMs: 1_200,
+  tasks: 100,
+  inFlight: 100,
+  liveMs: 5_000,
+  streamsSome: 100,
+  streamsMany: 1_000,
+  logEvents: 100_000,
+  singlesEvents: 20_000,
+  coldOpens: 20,
+  warmOpens: 50,
+  idleStreams: 2_000,
+  settleMs: 3_000,
+};
+
+export const QUICK: Scale = {
+  rounds: 1,
+  appendMs: 150,
+  tasks: 10,
+  inFlight: 100,
+  liveMs: 300,
+  streamsSome: 5,
+  streamsMany: 20,
+  logEvents: 3_000,
+  singlesEvents: 300,
+  coldOpens: 2,
+  warmOpens: 3,
+  idleStreams: 50,
+  settleMs: 200,
+};
+
+/** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
+export const PAYLOAD_BYTES = 200;
+
+export type Unit = 'events/s' | 'packs/s' | 'messages/s' | 'events/pack' | 'ms' | 'KiB/stream';
+
+export type Target =
+  /** Of the value itself. */
+  | { readonly of: 'value'; readonly atLeast?: number; readonly atMost?: number }
+  /** Of the value divided by its bare figure. */
+  | { readonly of: 'ratio'; readonly atLeast?: number; readonly atMost?: number };
+
+export interface Figure {
+  readonly part: Part;
+  readonly title: (scale: Scale) => string;
+  readonly unit: Unit;
+  /** The figure of the bare client that this one is divided by. */
+  readonly bare?: string;
+  readonly target?: Target;
+}
+
+const n = (value: number) => value.toLocaleString('en-US');
+
+function append(): Record<string, Figure> {
+  const part = 'append';
+  const bare = 'append.bare.many';
+  return {
+    'append.bare.many': {
+      part,
+      unit: 'messages/s',
+      title: (s) => `bare js.publish, ${s.inFlight} in flight, ${s.tasks} subjects`,
+    },
+    'append.bare.one': { part, unit: 'messages/s', title: () => 'bare js.publish, one at a time' },
+    'append.bare.same': {
+      part,
+      unit: 'messages/s',
+      title: (s) => `bare js.publish, ${s.inFlight} in flight, into a TASKS stream`,
+    },
+    'append.one.single': { part, unit: 'events/s', title: () => '1 task, each event awaited', bare: 'append.bare.one' },
+    'append.one.packed': { part, unit: 'events/s', title: () => '1 task, packed', bare },
+    'append.one.packed.packs': { part, unit: 'packs/s', title: () => '1 task, packed: packs', bare },
+    'append.one.packed.mean': { part, unit: 'events/pack', title: () => '1 task, packed: mean pack' },
+    'append.many.single': {
+      part,
+      unit: 'events/s',
+      title: (s) => `${s.tasks} tasks, each event awaited`,
+      bare,
+      target: { of: 'ratio', atLeast: 0.5 },
+    },
+    'append.many.packed': {
+      part,
+      unit: 'events/s',
+      title: (s) => `${s.tasks} tasks, packed`,
+      bare,
+      target: { of: 'ratio', atLeast: 5 },
+    },
+    'append.many.packed.packs': { part, unit: 'packs/s', title: (s) => `${s.tasks} tasks, packed: packs`, bare },
+    'append.many.packed.mean': { part, unit: 'events/pack', title: (s) => `${s.tasks} tasks, packed: mean pack` },
+  };
+}
+
+/** Layouts of the live part: how many streams, on how many tasks, at how many events a second over all tasks. */
+export interface LiveLayout {
+  readonly id: string;
+  readonly streams: (scale: Scale) => number;
+  readonly spread: boolean;
+  readonly eventsPerSecond: number;
+}
+
+export const LIVE_LAYOUTS: ReadonlyArray<LiveLayout> = [
+  { id: 'one', streams: () => 1, spread: false, eventsPerSecond: 200 },
+  { id: 'some', streams: (s) => s.streamsSome, spread: false, eventsPerSecond: 50 },
+  { id: 'many', streams: (s) => s.streamsMany, spread: false, eventsPerSecond: 10 },
+  { id: 'some.spread', streams: (s) => s.streamsSome, spread: true, eventsPerSecond: 200 },
+  { id: 'many.spread', streams: (s) => s.streamsMany, spread: true, eventsPerSecond: 200 },
+];
+
+function live(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const layout of LIVE_LAYOUTS) {
+    const readers = (s: Scale, noun: string, place: string) => {
+      const count = layout.streams(s);
+      if (count === 1) return `1 ${noun}`;
+      return `${n(count)} ${noun}s, ${layout.spread ? `a ${place} each` : `one ${place}`}`;
+    };
+    for (const p of ['p50', 'p99'] as const) {
+      const bare = `live.bare.${layout.id}.${p}`;
+      figures[bare] = {
+        part: 'live',
+        unit: 'ms',
+        title: (s) => `bare ${p}: core publish → ${readers(s, 'subscriber', 'subject')}`,
+      };
+      figures[`live.${layout.id}.${p}`] = {
+        part: 'live',
+        unit: 'ms',
+        title: (s) => `${p}: append → ${readers(s, 'SSE stream', 'task')}`,
+        bare,
+        ...(p === 'p50' && { target: { of: 'ratio', atMost: 3 } }),
+      };
+    }
+  }
+  return figures;
+}
+
+export const CURSORS = ['start', 'middle', 'tail'] as const;
+
+function resume(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const cursor of CURSORS) {
+    for (const p of ['p50', 'p99'] as const) {
+      const bare = `resume.bare.${cursor}.${p}`;
+      figures[bare] = {
+        part: 'resume',
+        unit: 'ms',
+        title: () => `bare ${p}: new ordered consumer → first message, at the ${cursor}`,
+      };
+      for (const feed of ['cold', 'warm'] as const) {
+        figures[`resume.${feed}.${cursor}.${p}`] = {
+          part: 'resume',
+          unit: 'ms',
+          title: () => `${p}: connect → first event, at the ${cursor}, ${feed} feed`,
+          bare,
+        };
+      }
+    }
+  }
+  return figures;
+}
+
+export const PACKINGS = [1, 10, 100] as const;
+
+function replay(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const packing of PACKINGS) {
+    const packs = packing === 1 ? '1 event a pack' : `${packing} events a pack`;
+    figures[`replay.bare.${packing}`] = {
+      part: 'replay',
+      unit: 'messages/s',
+      title: () => `bare ordered consumer, ${packs}`,
+    };
+    figures[`replay.${packing}.packs`] = {
+      part: 'replay',
+      unit: 'packs/s',
+      title: () => `replay over HTTP, ${packs}: packs`,
+      bare: `replay.bare.${packing}`,
+    };
+    figures[`replay.${packing}`] = {
+      part: 'replay',
+      unit: 'events/s',
+      title: () => `replay over HTTP, ${packs}`,
+      target: { of: 'value', atLeast: 100_000 },
+    };
+  }
+  return figures;
+}
+
+function memory(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const layout of ['one', 'spread'] as const) {
+    const where = layout === 'one' ? 'one task' : 'a task each';
+    figures[`memory.${layout}.rss`] = {
+      part: 'memory',
+      unit: 'KiB/stream',
+      title: (s) => `resident memory, ${n(s.idleStreams)} idle streams on ${where}`,
+      target: { of: 'value', atMost: 12 },
+    };
+    figures[`memory.${layout}.heap`] = {
+      part: 'memory',
+      unit: 'KiB/stream',
+      title: (s) => `heap and buffers in use, ${n(s.idleStreams)} idle streams on ${where}`,
+    };
+  }
+  return figures;
+}
+
+export const FIGURES: Readonly<Record<string, Figure>> = {
+  ...append(),
+  ...live(),
+  ...resume(),
+  ...replay(),
+  ...memory(),
+};
