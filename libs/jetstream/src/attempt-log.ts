@@ -14,7 +14,9 @@ import {
   type TaskSpec,
 } from '@taskstream/core';
 import {
+  describeIssues,
   encodeEventLine,
+  EventIdentity,
   isTerminal,
   isVendorEventType,
   SystemEvent,
@@ -336,10 +338,17 @@ export class JetStreamAttemptLog implements AttemptLog {
 }
 
 function encodePayload(event: EventDraft, payloadBytesMax: number): string {
-  if (!isVendorEventType(event.type)) {
+  if (typeof event.type !== 'string' || !isVendorEventType(event.type)) {
     throw new TaskstreamError(
       'invalid_event',
       `type: expected a vendor-prefixed event type such as com.example.step, got ${JSON.stringify(String(event.type).slice(0, 80))}`,
+    );
+  }
+  const identity = EventIdentity.optional().safeParse(event.identity);
+  if (!identity.success) {
+    throw new TaskstreamError(
+      'invalid_event',
+      `identity of ${event.type}: ${describeIssues(identity.error, event.identity)}`,
     );
   }
   let json: string | undefined;

@@ -12,9 +12,14 @@ import type { StoreOptions } from './options.js';
 import { whileUnavailable } from './waiting.js';
 
 async function openBucket(broker: Broker, options: StoreOptions): Promise<KV> {
-  return whileUnavailable('opening the tool catalogue', options.readRetryMsMax, () =>
-    new Kvm(broker.js).create(CATALOGUE_BUCKET, { history: 1, replicas: options.replicas }),
-  );
+  return whileUnavailable('opening the tool catalogue', options.readRetryMsMax, async () => {
+    const bucket = await new Kvm(broker.js).create(CATALOGUE_BUCKET, { history: 1, replicas: options.replicas });
+    const { replicas, streamInfo } = await bucket.status();
+    if (replicas < options.replicas) {
+      await broker.jsm.streams.update(streamInfo.config.name, { num_replicas: options.replicas });
+    }
+    return bucket;
+  });
 }
 
 export async function openToolPublisher(broker: Broker, options: StoreOptions): Promise<ToolPublisher> {

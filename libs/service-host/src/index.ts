@@ -21,4 +21,5 @@ export {
   type Metrics,
   type MetricUnit,
 } from './metrics.js';
+export { serviceMain } from './service-main.js';
 export { createOpsHandler, OPS_PATHS, startOpsServer, type OpsHandler, type OpsServer } from './ops-server.js';

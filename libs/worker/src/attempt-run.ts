@@ -18,6 +18,7 @@ import {
 } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
 import type { Tool, ToolResult } from './define-tool.js';
+import { afterMs } from './long-timer.js';
 import { AttemptTimeout, failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
 import { InputDesk } from './input-desk.js';
 import { RunningTask } from './running-task.js';
@@ -30,6 +31,10 @@ type StopReason =
   | { readonly type: 'expired' };
 
 const DISPATCH_TRIES_MAX = 5;
+/** A longer message of an attempt that failed is cut, in characters. */
+const MESSAGE_LENGTH_MAX = 4_000;
+/** Told to stop before the tool was called: it is not called any more. */
+const NOT_RUN: Outcome = { type: 'silent', why: 'told to stop before it began' };
 
 export class AttemptRun {
   readonly #item: ClaimedItem;
@@ -38,6 +43,7 @@ export class AttemptRun {
   readonly #options: WorkerOptions;
   readonly #observer: WorkerObserver;
   readonly #abort = new AbortController();
+  readonly #claimedAt = performance.now();
   #stop: StopReason | undefined;
   #stopped: (reason: StopReason) => void = () => undefined;
 
@@ -161,7 +167,8 @@ export class AttemptRun {
         },
         over.signal,
       );
-      const outcome = await this.#execute(spec, tool, log, new RunningTask(spec.taskId, log, desk, signal, spec.given));
+      const task = new RunningTask(spec.taskId, log, desk, signal, spec.given);
+      const outcome = this.#stop === undefined ? await this.#execute(spec, tool, log, task) : NOT_RUN;
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
       this.#observer.attemptEnded({ ...facts, how, ms: performance.now() - startedAt });
     } catch (error) {
@@ -188,7 +195,8 @@ export class AttemptRun {
   }
 
   #keepLease(log: AttemptLog, over: AbortSignal): void {
-    let extendedAt = performance.now();
+    // From the claim on: the lease may have run out while the attempt was begun.
+    let extendedAt = this.#claimedAt;
     let confirming = false;
     const timer = setInterval(() => {
       if (confirming) return;
@@ -214,8 +222,10 @@ export class AttemptRun {
   }
 
   #expireAt(atMs: number, over: AbortSignal): void {
-    const timer = setTimeout(() => this.#requestStop({ type: 'expired' }), Math.min(atMs - Date.now(), 2 ** 31 - 1));
-    over.addEventListener('abort', () => clearTimeout(timer));
+    over.addEventListener(
+      'abort',
+      afterMs(atMs - Date.now(), () => this.#requestStop({ type: 'expired' })),
+    );
   }
 
   /** Runs the tool until it is done, may no longer write, or has ignored a stop for its grace period. */
@@ -224,26 +234,27 @@ export class AttemptRun {
       try {
         if (tool.inputFirst !== undefined) await task.askFirst(tool.inputFirst);
         const result: ToolResult = await tool.invoke(spec.arguments, task);
-        return task.unseenFailure === undefined ? outcomeOfResult(result) : outcomeOfError(task.unseenFailure);
+        const { unseenFailure } = task;
+        return unseenFailure === undefined ? outcomeOfResult(result) : outcomeOfError(unseenFailure.error);
       } catch (error) {
         return outcomeOfError(error);
       }
     })();
-    const timers: NodeJS.Timeout[] = [];
+    const timers: Array<() => void> = [];
     const timedOut = new Promise<Outcome>((resolve) => {
       if (tool.timeoutMs === undefined) return;
       const { timeoutMs } = tool;
       timers.push(
-        setTimeout(() => {
+        afterMs(timeoutMs, () => {
           this.#abort.abort(new AttemptTimeout(timeoutMs));
           resolve(outcomeOfError(new AttemptTimeout(timeoutMs)));
-        }, timeoutMs),
+        }),
       );
     });
     const told = new Promise<Outcome>((resolve) => {
       const onStop = (reason: StopReason) => {
         timers.push(
-          setTimeout(() => resolve({ type: 'silent', why: `ignored: ${reason.type}` }), this.#options.stopGraceMs),
+          afterMs(this.#options.stopGraceMs, () => resolve({ type: 'silent', why: `ignored: ${reason.type}` })),
         );
       };
       this.#stopped = onStop;
@@ -257,7 +268,7 @@ export class AttemptRun {
     try {
       return await Promise.race([finished, timedOut, told, fenced]);
     } finally {
-      for (const timer of timers) clearTimeout(timer);
+      for (const stopTimer of timers) stopTimer();
     }
   }
 
@@ -280,7 +291,8 @@ export class AttemptRun {
     }
     const delayMs = backoffMs(failures + 1, tool.backoffMsBase, tool.backoffMsMax, Math.random());
     const retryAt = new Date(Date.now() + delayMs).toISOString();
-    await log.appendAttemptEnd({ reason: outcome.reason, message: outcome.message, retryAt });
+    const message = outcome.message.slice(0, MESSAGE_LENGTH_MAX);
+    await log.appendAttemptEnd({ reason: outcome.reason, message, retryAt });
     await this.#item.nak(delayMs);
     return 'retry';
   }
@@ -289,8 +301,8 @@ export class AttemptRun {
     try {
       await log.appendStatus(status);
     } catch (error) {
-      if (!isTaskstreamError(error, 'payload_too_large')) throw error;
-      const message = `The result is too large to store: ${error.message}`;
+      if (!isTaskstreamError(error, 'payload_too_large') && !isTaskstreamError(error, 'invalid_event')) throw error;
+      const message = `The result cannot be stored: ${error.message}`;
       await log.appendStatus(failed(message, { code: -32603, message }).status);
     }
     await this.#item.ack();

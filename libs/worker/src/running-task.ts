@@ -9,7 +9,7 @@ import { describeIssues, SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } 
 import * as z from 'zod';
 import type { ElicitAnswer, Task } from './define-tool.js';
 import type { InputDesk, InputRequest } from './input-desk.js';
-import { observed } from './observed-promise.js';
+import { ObservedPromises } from './observed-promise.js';
 import { ToolError } from './tool-errors.js';
 
 const ElicitResponse = z.looseObject({
@@ -24,7 +24,7 @@ export class RunningTask implements Task {
   given: Readonly<Record<string, unknown>>;
   readonly #log: AttemptLog;
   readonly #desk: InputDesk;
-  #firstUnseen: unknown;
+  readonly #emits = new ObservedPromises();
 
   constructor(
     id: string,
@@ -41,9 +41,9 @@ export class RunningTask implements Task {
     this.#desk = desk;
   }
 
-  /** The first failure of an emit that nobody awaited. */
-  get unseenFailure(): unknown {
-    return this.#firstUnseen;
+  /** The first failure of an emit that nobody has looked at. */
+  get unseenFailure(): { readonly error: unknown } | undefined {
+    return this.#emits.firstUnseen;
   }
 
   emit(type: string, payload: Readonly<Record<string, unknown>>, identity?: EventIdentity): Promise<void> {
@@ -100,8 +100,6 @@ export class RunningTask implements Task {
   }
 
   #watch(promise: Promise<void>): Promise<void> {
-    return observed(promise, (error) => {
-      this.#firstUnseen ??= error;
-    });
+    return this.#emits.observe(promise);
   }
 }

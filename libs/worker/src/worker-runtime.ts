@@ -47,21 +47,24 @@ export class WorkerRuntime {
     this.#fill();
   }
 
-  /** Resolves when no attempt of this worker is left. */
+  /** Resolves when no attempt of this worker is left, or when its time is over. */
   async drain(): Promise<void> {
     this.#stopPulling.abort();
-    await Promise.all(this.#pulls);
     const { drainMsMax, stopGraceMs } = this.#parts.options;
-    const finished = () => Promise.all(this.#runs.values()).then(() => true);
+    const finished = async () => {
+      await Promise.all(this.#pulls);
+      await Promise.all(this.#runs.values());
+      return true;
+    };
     if (await Promise.race([finished(), delay(drainMsMax, false, { ref: false })])) return;
     for (const run of this.#runs.keys()) run.handOver();
     await Promise.race([finished(), delay(stopGraceMs * 2, false, { ref: false })]);
   }
 
-  /** Each queue may ask for its share of the slots, at least for one. */
+  /** Each queue may ask for its share of the slots, at least for one. With fewer slots than queues they take turns. */
   #fill(): void {
     const share = Math.max(1, Math.floor(this.#parts.options.slots / Math.max(1, this.#queues.length)));
-    for (const queue of this.#queues) {
+    for (const queue of [...this.#queues]) {
       const asked = this.#asked.get(queue) ?? 0;
       const free = Math.min(share - asked, this.#parts.options.slots - this.#runs.size - this.#askedInAll());
       if (free > 0 && !this.#stopPulling.signal.aborted) this.#pull(queue, free);
@@ -81,6 +84,8 @@ export class WorkerRuntime {
       this.#asked.set(queue, (this.#asked.get(queue) ?? 0) - n);
     };
     this.#asked.set(queue, (this.#asked.get(queue) ?? 0) + count);
+    this.#queues.splice(this.#queues.indexOf(queue), 1);
+    this.#queues.push(queue);
     const pull = (async () => {
       try {
         await this.#parts.work.pull(

@@ -51,6 +51,7 @@ export const OTHER_KEYS: readonly string[] = [
   'refusedBodyMsMax',
   'requestStateMsMax',
   'callMsMax',
+  'updateGraceMs',
   'url',
 ];
 

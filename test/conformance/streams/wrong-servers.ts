@@ -190,7 +190,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
       if (!args.success) return invalid('arguments: expected n and everyMs');
       const task = tasks.create(owner);
       tasks.count(task, args.data.n, args.data.everyMs);
-      const result = { resultType: 'task', taskId: task.taskId, status: task.status };
+      const result = { resultType: 'task', ...described(task) };
       if (fault !== 'sends events with tools/call') return reply({ result });
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write(notification(paramsOf(task, task.events[0]!, fault, 0)));
@@ -202,7 +202,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
     const openToAll = method === 'tasks/stream' && fault === 'streams tasks of others';
     const task = tasks.find(params?.['taskId'], openToAll ? undefined : owner);
     if (task === undefined) return invalid('Unknown task');
-    if (method === 'tasks/get') return reply({ result: { taskId: task.taskId, status: task.status } });
+    if (method === 'tasks/get') return reply({ result: { resultType: 'complete', ...described(task) } });
     if (method === 'tasks/cancel') {
       tasks.end(task, 'cancelled');
       return reply({ result: {} });
@@ -318,6 +318,14 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** A task as the Tasks extension describes it. */
+function described(task: StoredTask): Record<string, unknown> {
+  const at = new Date(0).toISOString();
+  const { taskId, status } = task;
+  const inlined = status === 'completed' && { result: { content: [] } };
+  return { taskId, status, createdAt: at, lastUpdatedAt: at, ttlMs: null, ...inlined };
 }
 
 function message(members: Record<string, unknown>): string {

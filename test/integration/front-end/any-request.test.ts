@@ -225,7 +225,7 @@ test('any body under any headers is answered well and in time', async () => {
       if (problem !== undefined)
         throw new Error(`${problem}: ${answer.status} ${answer.type} ${answer.text.slice(0, 500)}`);
     }),
-    { numRuns: RUNS, interruptAfterTimeLimit: 90_000, markInterruptAsFailure: true },
+    { numRuns: RUNS, plugins: [fc.interruptAfterTimeLimit(90_000, { failOnInterrupt: true })] },
   );
   // The draw must reach further than the first check.
   expect([...seen.keys()]).toEqual(

@@ -2,7 +2,7 @@
  * HTTP below the comfort of `fetch`: any header, any body, any connection, and what a front end says of itself.
  */
 import { once } from 'node:events';
-import { request, type Agent, type IncomingHttpHeaders } from 'node:http';
+import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rpcRequest, type JsonRpcError, type RpcOptions } from '../../support/rpc.js';
@@ -39,7 +39,7 @@ export async function send(endpoint: string, sent: Sent, msMax = 10_000): Promis
     signal: AbortSignal.timeout(msMax),
   });
   outgoing.end(sent.body);
-  const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return { status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') };

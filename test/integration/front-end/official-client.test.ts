@@ -48,6 +48,7 @@ async function connect(
   );
   const events: Event[] = [];
   const errors: Error[] = [];
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener
   client.onerror = (error) => errors.push(error);
   client.setNotificationHandler('notifications/tasks/event', { params: Event }, (event) => void events.push(event));
   await client.connect(new StreamableHTTPClientTransport(new URL(endpoint)));

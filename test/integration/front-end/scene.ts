@@ -1,8 +1,11 @@
 /**
  * The scene of the front end's tests: one nats-server, two front ends, a worker, and a store of the test's own.
  */
-import type { ToolDefinition } from '@taskstream/core';
+import type { AttemptLog, ToolDefinition } from '@taskstream/core';
 import { openToolPublisher, WORK_STREAM } from '@taskstream/jetstream';
+import { STREAM_META_KEY } from '@taskstream/protocol';
+import type { ReadStream } from '../../support/rpc.js';
+import { runningTask } from '../../support/task-logs.js';
 import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
 import { startFrontEnd, startWorker, stopAll, type FrontEnd, type TestProcess } from '../../support/system.js';
 
@@ -77,4 +80,21 @@ export async function storedState(scene: Scene): Promise<Record<string, string>>
     }
   }
   return state;
+}
+
+/** A task that runs for ever, in the test's own hands: seq 0 and 1 are there. */
+export async function liveTask(scene: Scene): Promise<{ taskId: string; log: AttemptLog }> {
+  const { spec, log } = await runningTask(scene.own, { queue: IDLE_QUEUE });
+  return { taskId: spec.taskId, log };
+}
+
+/** A status that ends a task. */
+export const DONE = { status: 'completed', result: { content: [] } } as const;
+
+/** Why a stream ended, by its result. */
+export function endOf({ result, error, broken }: ReadStream): Record<string, unknown> {
+  const meta = result?.['_meta'] as Record<string, Record<string, unknown>> | undefined;
+  const end = meta?.[STREAM_META_KEY];
+  if (end === undefined) throw new Error(`no end: ${JSON.stringify({ result, error, broken })}`);
+  return end;
 }

@@ -2,10 +2,9 @@
  * `tasks/stream`: what goes over the wire, byte by byte, from any cursor and on any front end.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { callTask, expectContiguous, readStream, rpc, seqOf, type ReadStream } from '../../support/rpc.js';
-import { beginAttempt, createTask } from '../../support/task-logs.js';
+import { callTask, expectContiguous, readStream, rpc, seqOf } from '../../support/rpc.js';
 import { asBytes, asSent, jsonRpc, metric, openConnection, openStreams, send, until } from './http.js';
-import { IDLE_QUEUE, startScene, type Scene } from './scene.js';
+import { DONE, endOf, liveTask, startScene, type Scene } from './scene.js';
 
 const HEARTBEAT_MS = 200;
 const STREAM_META = 'dev.taskstream/stream';
@@ -21,19 +20,9 @@ beforeAll(async () => {
 });
 afterAll(() => scene[Symbol.asyncDispose]());
 
-function endOf(read: ReadStream): Record<string, unknown> {
-  return (read.result?.['_meta'] as Record<string, Record<string, unknown>>)[STREAM_META]!;
-}
-
-/** A task that runs for ever, in the test's own hands. */
-async function liveTask() {
-  const spec = await createTask(scene.own, { queue: IDLE_QUEUE });
-  return { taskId: spec.taskId, log: await beginAttempt(scene.own, spec) };
-}
-
 describe('the response', () => {
   test('opens with a comment before any event, and only then waits for the task', async () => {
-    const { taskId, log } = await liveTask();
+    const { taskId, log } = await liveTask(scene);
     const connection = await openConnection(a);
     connection.socket.write(asBytes(asSent('tasks/stream', { taskId, after: 1 })));
     const text = await connection.until((t) => t.includes('taskstream\n\n'));
@@ -50,7 +39,7 @@ describe('the response', () => {
     );
     expect(head!.toLowerCase()).not.toContain('mcp-session-id');
     expect(body).not.toContain('data:');
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
     await connection.until((t) => t.includes('"resultType":"complete"'));
     connection.socket.destroy();
   });
@@ -101,12 +90,12 @@ describe('the response', () => {
   });
 
   test('a silent stream is kept alive by comments; with a progress token also by rising progress', async () => {
-    const { taskId, log } = await liveTask();
+    const { taskId, log } = await liveTask(scene);
     const connection = await openConnection(a);
     const request = asSent('tasks/stream', { taskId, after: 1 }, { meta: { progressToken: 'p-1' } });
     connection.socket.write(asBytes(request));
     await connection.until((t) => t.split(': heartbeat').length > 4);
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
     const text = await connection.until((t) => t.includes('"resultType":"complete"'));
     connection.socket.destroy();
     const messages = text.split('\n').flatMap((l) => (l.startsWith('data: ') ? [JSON.parse(l.slice(6))] : []));
@@ -121,11 +110,11 @@ describe('the response', () => {
   });
 
   test('without a progress token there is no progress', async () => {
-    const { taskId, log } = await liveTask();
+    const { taskId, log } = await liveTask(scene);
     const reading = readStream(a, taskId);
     await until(async () => (await openStreams(a)) > 0, 'the stream');
     await new Promise((resolve) => setTimeout(resolve, 3 * HEARTBEAT_MS));
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
     const read = await reading;
     expect(read.comments).toEqual(['taskstream', expect.any(String), ...read.comments.slice(2)]);
     expect(new Set(read.comments.slice(1))).toEqual(new Set(['heartbeat']));
@@ -133,7 +122,7 @@ describe('the response', () => {
   });
 
   test('notifications/cancelled is accepted and has no effect: closing the response is the signal', async () => {
-    const { taskId, log } = await liveTask();
+    const { taskId, log } = await liveTask(scene);
     const reading = readStream(a, taskId);
     await until(async () => (await openStreams(a)) > 0, 'the stream');
     const open = asSent('notifications/cancelled', { requestId: 1 });
@@ -146,18 +135,18 @@ describe('the response', () => {
       const answer = await send(a, { ...open, body });
       expect({ status: answer.status, text: answer.text }).toEqual({ status: 202, text: '' });
     }
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
     expect(endOf(await reading)).toMatchObject({ reason: 'terminal' });
   });
 
   test('a client that closes it frees its place and leaves the task alone', async () => {
-    const { taskId, log } = await liveTask();
+    const { taskId, log } = await liveTask(scene);
     const before = await metric(a, 'taskstream_streams_ended_total', { reason: 'client' });
     await readStream(a, taskId, undefined, { stop: () => true });
     await until(async () => (await openStreams(a)) === 0, 'the place to be free');
     expect(await metric(a, 'taskstream_streams_ended_total', { reason: 'client' })).toBe(before + 1);
     expect((await rpc(b, 'tasks/get', { taskId })).result).toMatchObject({ status: 'working' });
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
   });
 });
 
@@ -197,14 +186,14 @@ describe('the same bytes', () => {
   });
 
   test('from every possible cursor of a task that runs', async () => {
-    const { taskId, log } = await liveTask();
+    const { taskId, log } = await liveTask(scene);
     for (let i = 0; i < 6; i++) await log.append([{ type: 'com.example.step', payload: { i, text: 'ä€😀\u2028"\\' } }]);
     const tail = log.nextSeq;
     const readers = Array.from({ length: tail }, (_, after) => readStream(after % 2 === 0 ? a : b, taskId, after));
     const all = readStream(a, taskId);
     await until(async () => (await openStreams(a)) + (await openStreams(b)) === tail + 1, 'all streams to be open');
     await log.append([{ type: 'com.example.step', payload: { i: 6 } }]);
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
     const { params } = await all;
     expect(params).toHaveLength(tail + 2);
     for (const [after, reader] of readers.entries()) expect((await reader).params).toEqual(params.slice(after + 1));
@@ -213,8 +202,8 @@ describe('the same bytes', () => {
 
 describe('limits', () => {
   test('one active stream of a task per connection: a second one there is refused, on another it is fine', async () => {
-    const { taskId, log } = await liveTask();
-    const other = await liveTask();
+    const { taskId, log } = await liveTask(scene);
+    const other = await liveTask(scene);
     const connection = await openConnection(a);
     // HTTP/1.1 answers in order: a second request on a connection can only be sent into the open response of the first.
     connection.socket.write(asBytes(asSent('tasks/stream', { taskId })));
@@ -225,8 +214,8 @@ describe('limits', () => {
     const elsewhere = readStream(a, taskId);
     const onOtherNode = readStream(b, taskId);
     await until(async () => (await openStreams(a)) === 3, 'the stream on another connection');
-    await log.appendStatus({ status: 'completed', result: { content: [] } });
-    await other.log.appendStatus({ status: 'completed', result: { content: [] } });
+    await log.appendStatus(DONE);
+    await other.log.appendStatus(DONE);
     expect(endOf(await elsewhere)).toMatchObject({ reason: 'terminal' });
     expect(endOf(await onOtherNode)).toMatchObject({ reason: 'terminal' });
     const text = await connection.until((t) => t.split('"resultType":"complete"').length === 3);
@@ -247,7 +236,7 @@ describe('limits', () => {
   });
 
   test('a connection that goes with requests still waiting for their turn leaves no place taken', async () => {
-    const [first, second] = [await liveTask(), await liveTask()];
+    const [first, second] = [await liveTask(scene), await liveTask(scene)];
     const connection = await openConnection(a);
     connection.socket.write(
       asBytes(asSent('tasks/stream', { taskId: first.taskId })) +
@@ -256,11 +245,13 @@ describe('limits', () => {
     await until(async () => (await openStreams(a)) === 2, 'both streams');
     connection.socket.destroy();
     await until(async () => (await openStreams(a)) === 0, 'both places to be free');
-    for (const { log } of [first, second]) await log.appendStatus({ status: 'completed', result: { content: [] } });
+    // Nor is the task taken for one that has an active stream.
+    expect((await readStream(a, second.taskId, undefined, { stop: () => true })).params).toHaveLength(1);
+    for (const { log } of [first, second]) await log.appendStatus(DONE);
   });
 
   test('a client that goes while its stream is being opened leaves no place taken', async () => {
-    const tasks = await Promise.all(Array.from({ length: 3 }, liveTask));
+    const tasks = await Promise.all(Array.from({ length: 3 }, () => liveTask(scene)));
     scene.nats.server.kill('SIGSTOP');
     const connections = await Promise.all(tasks.map(() => openConnection(a)));
     tasks.forEach(({ taskId }, i) => connections[i]!.socket.write(asBytes(asSent('tasks/stream', { taskId }))));
@@ -271,7 +262,7 @@ describe('limits', () => {
     // Streams of the same tasks, which come after those in the queues of the store, are open.
     const readers = tasks.map(({ taskId }) => readStream(a, taskId));
     await until(async () => (await openStreams(a)) === tasks.length, 'only the streams that somebody reads');
-    for (const { log } of tasks) await log.appendStatus({ status: 'completed', result: { content: [] } });
+    for (const { log } of tasks) await log.appendStatus(DONE);
     for (const reader of readers) expect(endOf(await reader)).toMatchObject({ reason: 'terminal' });
     await until(async () => (await openStreams(a)) === 0, 'all places to be free');
   });
@@ -281,7 +272,7 @@ describe('limits', () => {
     ['streamsMax', 'TASKSTREAM_STREAMS_MAX'],
   ])('%s: one more is refused by the name of the limit, until a place is free', async (limit, key) => {
     const small = await scene.frontEnd({ [key]: '2' });
-    const tasks = await Promise.all(Array.from({ length: 3 }, liveTask));
+    const tasks = await Promise.all(Array.from({ length: 3 }, () => liveTask(scene)));
     const stops = [new AbortController(), new AbortController()];
     const readers = stops.map(({ signal }, i) => readStream(small.endpoint, tasks[i]!.taskId, undefined, { signal }));
     await until(async () => (await openStreams(small.endpoint)) === 2, 'two streams');
@@ -291,10 +282,10 @@ describe('limits', () => {
     expect(jsonRpc(refused).error).toMatchObject({ code: -32603, data: { reason: 'limit_reached', limit } });
     stops[0]!.abort();
     await until(async () => (await openStreams(small.endpoint)) === 1, 'a free place');
-    await tasks[2]!.log.appendStatus({ status: 'completed', result: { content: [] } });
+    await tasks[2]!.log.appendStatus(DONE);
     expect((await send(small.endpoint, ask)).text).toContain('"reason":"terminal"');
     stops[1]!.abort();
     await Promise.allSettled(readers);
-    for (const { log } of tasks.slice(0, 2)) await log.appendStatus({ status: 'completed', result: { content: [] } });
+    for (const { log } of tasks.slice(0, 2)) await log.appendStatus(DONE);
   });
 });

@@ -1,6 +1,6 @@
 /** Appending to a log: order, packs, refusals, and a status that stays readable. DESIGN §3.3. */
 import type { AttemptLog, TaskSpec } from '@taskstream/core';
-import { SystemEvent, type TaskEvent } from '@taskstream/protocol';
+import { SystemEvent, type EventIdentity, type TaskEvent } from '@taskstream/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
@@ -128,6 +128,8 @@ describe('what is refused takes no seq and leaves the log open', () => {
     ['a type without a vendor', 'task.status', {}, 'invalid_event', /type: expected a vendor-prefixed.*"task\.status"/],
     ['a type of one word', 'step', {}, 'invalid_event', /type: expected a vendor-prefixed/],
     ['a type under a reserved namespace', 'mcp/step', {}, 'invalid_event', /type: expected a vendor-prefixed/],
+    ['no type at all', undefined, {}, 'invalid_event', /type: expected a vendor-prefixed/],
+    ['a type that is no text', 42, {}, 'invalid_event', /type: expected a vendor-prefixed.*"42"/],
     ['a type that is too long', `com.example.${'x'.repeat(200)}`, {}, 'invalid_event', /type: expected/],
     ['an array', STEP, [1], 'invalid_event', /payload of com\.example\.step: expected a JSON object, got array/],
     ['a string', STEP, 'text', 'invalid_event', /expected a JSON object, got string/],
@@ -159,6 +161,28 @@ describe('what is refused takes no seq and leaves the log open', () => {
     expect(log.nextSeq).toBe(seq);
     await log.append([{ type: STEP, payload: { after: _what } }]);
     expect(parse((await storedLines(on, spec.taskId))[seq] ?? '').payload).toEqual({ after: _what });
+  });
+
+  it.each([
+    ['that JSON cannot hold', { itemId: 1n }],
+    ['of another type', { itemId: 7 }],
+    ['with an unknown member', { attempt: 99, worker: 'somebody else' }],
+    ['that is no object', 'item-1'],
+  ])('an identity %s', async (_what, identity) => {
+    const seq = log.nextSeq;
+    const draft = { type: STEP, payload: {}, identity: identity as EventIdentity };
+    await expect(log.append([draft])).rejects.toMatchObject({
+      code: 'invalid_event',
+      message: expect.stringMatching(/^identity of com\.example\.step: /) as string,
+    });
+    expect(log.nextSeq).toBe(seq);
+    await log.append([{ type: STEP, payload: { after: _what }, identity: { itemId: 'i', agentId: 'a' } }]);
+    expect(parse((await storedLines(on, spec.taskId))[seq] ?? '')._meta?.['dev.taskstream/event']).toMatchObject({
+      attempt: 1,
+      worker: 'test-worker',
+      itemId: 'i',
+      agentId: 'a',
+    });
   });
 
   it('one bad event refuses the others of its call', async () => {

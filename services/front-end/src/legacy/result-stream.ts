@@ -32,7 +32,7 @@ const LEASE_RETRY_MS = 5_000;
 export interface ResultRequest {
   readonly id: JsonRpcId;
   readonly taskId: string;
-  /** `tasks/result` names its task in the result; a plain call does not. */
+  /** `tasks/result` names its task in the result and in its questions; a plain call does not. */
   readonly related: boolean;
   /** Whether status notifications are told: only to clients that know tasks. */
   readonly statuses: boolean;
@@ -135,14 +135,15 @@ export class ResultStream implements KeptAlive {
   }
 
   async #ask(snapshot: TaskSnapshot): Promise<void> {
-    const { taskId } = this.#request;
+    const { taskId, related } = this.#request;
     for (const [key, request] of Object.entries(snapshot.status.inputRequests ?? {})) {
       if (this.#asked.has(key) || this.#over) continue;
       if (!(await this.#parts.questions.take(taskId, key, this.#holder))) continue;
       this.#asked.add(key);
       const { method, params = {} } = request as { method: string; params?: Record<string, unknown> };
-      const related = { ...params, _meta: { [RELATED_TASK_META_KEY]: { taskId } } };
-      this.#write(messageFrame({ jsonrpc: '2.0', id: questionId(taskId, key), method, params: related }));
+      // A client that made no task knows none: to it the question belongs to its call.
+      const asked = related ? { ...params, _meta: { [RELATED_TASK_META_KEY]: { taskId } } } : params;
+      this.#write(messageFrame({ jsonrpc: '2.0', id: questionId(taskId, key), method, params: asked }));
     }
   }
 
