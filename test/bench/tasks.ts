@@ -20,7 +20,7 @@ export async function startTask(ground: Ground): Promise<WrittenTask> {
   await tasks.create(spec);
   const tail = await attempts.readTail(spec.taskId);
   if (tail === undefined) throw new Error(`the task ${spec.taskId} has no log`);
-  const start = { attempt: 1, failures: 0, itemId: '1', worker: 'bench', cause: 'first' } as const;
+  const start = { attempt: 1, failures: 0, itemId: '1', delivery: 1, worker: 'bench', cause: 'first' } as const;
   return { taskId: spec.taskId, log: await attempts.beginAttempt(spec, tail, start) };
 }
 

@@ -26,6 +26,7 @@ export async function beginAttempt(
     attempt: tail.attempt + 1,
     failures: tail.failures,
     itemId: '1',
+    delivery: tail.attempt + 1,
     worker: 'test-worker',
     cause: tail.attempt === 0 ? 'first' : 'lease_lost',
     ...overrides,

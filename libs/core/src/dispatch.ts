@@ -1,8 +1,9 @@
 /**
  * What a worker does with a work item that it was handed, decided from the tail that the leader shows.
  *
- * Invariants: delivery counts decide nothing; an item that belongs to the running attempt is a takeover, another item
- * beside a running attempt is a twin; only creation writes the first event of a log.
+ * Invariants: a later delivery of the running attempt's item is a takeover, an earlier one is stale, another item beside
+ * a running attempt is a twin; delivery counts are compared within one item only; only creation writes the first event
+ * of a log.
  */
 import { isTerminal, type TaskStatus } from '@taskstream/protocol';
 
@@ -13,6 +14,8 @@ export interface AttemptFacts {
   readonly attempt: number;
   /** The work item of the running attempt; undefined when none is running. */
   readonly runningItem: string | undefined;
+  /** With which delivery of that item it began; 0 when none is running. */
+  readonly runningDelivery: number;
   /** Attempts that ended by a fault; hand-overs do not count. */
   readonly failures: number;
 }
@@ -29,6 +32,8 @@ export type DispatchDecision =
   | { readonly type: 'fail'; readonly failures: number }
   /** The task is over, or the item is a twin: remove the item. */
   | { readonly type: 'ack'; readonly why: 'terminal' | 'twin' }
+  /** A delivery that is older than the running attempt's: it lay in a socket while its lease ran out. Touch nothing. */
+  | { readonly type: 'stale' }
   /** No log and the task cannot have expired: it may not be visible yet. Look again later. */
   | { readonly type: 'nak' }
   /** No log and the item is older than any task can be. */
@@ -37,6 +42,8 @@ export type DispatchDecision =
 export interface DispatchInput {
   readonly facts: AttemptFacts | undefined;
   readonly itemId: string;
+  /** Which delivery of the item this is, from 1. */
+  readonly delivery: number;
   /** Whether the task's spec has expired or is gone while the item is old. */
   readonly expired: boolean;
   readonly attemptsMax: number;
@@ -54,6 +61,7 @@ export function decideDispatch(input: DispatchInput): DispatchDecision {
     return { type: 'start', attempt, cause, failures: facts.failures };
   }
   if (facts.runningItem !== itemId) return { type: 'ack', why: 'twin' };
+  if (input.delivery <= facts.runningDelivery) return { type: 'stale' };
   const failures = facts.failures + 1;
   if (failures >= input.attemptsMax) return { type: 'fail', failures };
   return { type: 'start', attempt, cause: 'lease_lost', failures };

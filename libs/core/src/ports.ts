@@ -75,6 +75,8 @@ export interface TaskStore {
 export interface ClaimedItem {
   readonly itemId: string;
   readonly taskId: string;
+  /** Which delivery of the item this is, from 1. */
+  readonly delivery: number;
   /** When the item was queued, epoch milliseconds. */
   readonly queuedAtMs: number;
   /** Extends the lease by its full length. False when nothing was sent, because the broker is disconnected. */
@@ -139,6 +141,7 @@ export interface AttemptStart {
   readonly attempt: number;
   readonly failures: number;
   readonly itemId: string;
+  readonly delivery: number;
   readonly worker: string;
   readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over';
 }

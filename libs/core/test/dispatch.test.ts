@@ -6,6 +6,8 @@ import { backoffMs, decideDispatch, type DispatchDecision, type DispatchInput } 
 
 const MINE = 'item-1';
 const OTHER = 'item-2';
+/** The delivery with which a running attempt began. */
+const RUNNING_DELIVERY = 2;
 
 interface Case {
   readonly status: TaskStatus;
@@ -13,6 +15,7 @@ interface Case {
   readonly runningItem: string | undefined;
   readonly failures: number;
   readonly expired: boolean;
+  readonly delivery: number;
   readonly attemptsMax: number;
   readonly handedOver: boolean;
 }
@@ -23,15 +26,18 @@ const CASES: Case[] = TASK_STATUSES.flatMap((status) =>
       [0, 1, 2, 3].flatMap((failures) =>
         [1, 2, 3].flatMap((attemptsMax) =>
           [true, false].flatMap((expired) =>
-            [true, false].map((handedOver) => ({
-              status,
-              attempt,
-              runningItem,
-              failures,
-              attemptsMax,
-              expired,
-              handedOver,
-            })),
+            [true, false].flatMap((handedOver) =>
+              [1, 2, 3].map((delivery) => ({
+                status,
+                attempt,
+                runningItem,
+                failures,
+                attemptsMax,
+                expired,
+                handedOver,
+                delivery,
+              })),
+            ),
           ),
         ),
       ),
@@ -41,7 +47,8 @@ const CASES: Case[] = TASK_STATUSES.flatMap((status) =>
 
 function inputOf(c: Case): DispatchInput {
   const { status, attempt, runningItem, failures, ...rest } = c;
-  return { facts: { status, attempt, runningItem, failures }, itemId: MINE, ...rest };
+  const runningDelivery = runningItem === undefined ? 0 : RUNNING_DELIVERY;
+  return { facts: { status, attempt, runningItem, runningDelivery, failures }, itemId: MINE, ...rest };
 }
 
 /** The rules in the order of the design: DESIGN §3.8 Takeover. */
@@ -49,6 +56,7 @@ function wanted(c: Case): DispatchDecision {
   if (isTerminal(c.status)) return { type: 'ack', why: 'terminal' };
   if (c.runningItem === OTHER) return { type: 'ack', why: 'twin' };
   if (c.runningItem === MINE) {
+    if (c.delivery <= RUNNING_DELIVERY) return { type: 'stale' };
     return c.failures + 1 >= c.attemptsMax
       ? { type: 'fail', failures: c.failures + 1 }
       : { type: 'start', attempt: c.attempt + 1, cause: 'lease_lost', failures: c.failures + 1 };
@@ -59,20 +67,20 @@ function wanted(c: Case): DispatchDecision {
 
 describe('decideDispatch', () => {
   it('decides every combination of a tail as the design says', () => {
-    expect(CASES).toHaveLength(5 * 4 * 3 * 4 * 3 * 2 * 2);
+    expect(CASES).toHaveLength(5 * 4 * 3 * 4 * 3 * 2 * 2 * 3);
     const seen = new Set<string>();
     for (const c of CASES) {
       const decision = decideDispatch(inputOf(c));
       expect({ c, decision }).toEqual({ c, decision: wanted(c) });
       seen.add(JSON.stringify({ ...decision, attempt: undefined, failures: undefined }));
     }
-    expect(seen.size).toBe(7);
+    expect(seen.size).toBe(8);
   });
 
   it('without a log: waits while the task can exist, removes the item when it cannot', () => {
     for (const handedOver of [true, false]) {
       for (const attemptsMax of [1, 3]) {
-        const none = { facts: undefined, itemId: MINE, attemptsMax, handedOver };
+        const none = { facts: undefined, itemId: MINE, delivery: 1, attemptsMax, handedOver };
         expect(decideDispatch({ ...none, expired: false })).toEqual({ type: 'nak' });
         expect(decideDispatch({ ...none, expired: true })).toEqual({ type: 'term' });
       }
@@ -103,15 +111,18 @@ describe('decideDispatch', () => {
         status: 'working' as const,
         attempt: 0,
         runningItem: undefined as string | undefined,
+        runningDelivery: 0,
         failures: 0,
       };
+      let delivery = 1;
       const decide = (): DispatchDecision =>
-        decideDispatch({ facts, itemId: MINE, expired: false, attemptsMax, handedOver: false });
+        decideDispatch({ facts, itemId: MINE, delivery, expired: false, attemptsMax, handedOver: false });
       let decision = decide();
       let started = 0;
       while (decision.type === 'start' && started <= 20) {
         started++;
-        Object.assign(facts, { attempt: decision.attempt, runningItem: MINE, failures: decision.failures });
+        const { attempt, failures } = decision;
+        Object.assign(facts, { attempt, failures, runningItem: MINE, runningDelivery: delivery++ });
         decision = decide();
       }
       expect(started).toBe(attemptsMax);

@@ -60,6 +60,7 @@ export interface LogStart {
   readonly attempt: number;
   readonly failures: number;
   readonly itemId: string | undefined;
+  readonly delivery: number;
   readonly worker: string;
   readonly nextSeq: number;
   readonly status: StatusPayload;
@@ -282,12 +283,14 @@ export class JetStreamAttemptLog implements AttemptLog {
     const lastStatus = entries.findLast((e) => e.status !== undefined)?.status;
     const ends = entries.at(-1)?.endsAttempt;
     const status = lastStatus ?? this.#durableStatus;
+    const running = ends === undefined && !isTerminal(status);
     const head: PackHead = {
       firstSeq,
       count: entries.length,
       attempt: this.attempt,
       failures: this.#start.failures + (ends === 'fault' ? 1 : 0),
-      runningItem: ends !== undefined || isTerminal(status) ? undefined : this.#start.itemId,
+      runningItem: running ? this.#start.itemId : undefined,
+      runningDelivery: running ? this.#start.delivery : 0,
       handedOver: ends === 'handed_over',
       writeId: `${this.#start.nonce}:${this.#writes++}`,
       status,
@@ -344,13 +347,7 @@ function encodePayload(event: EventDraft, payloadBytesMax: number): string {
       `type: expected a vendor-prefixed event type such as com.example.step, got ${JSON.stringify(String(event.type).slice(0, 80))}`,
     );
   }
-  const identity = EventIdentity.optional().safeParse(event.identity);
-  if (!identity.success) {
-    throw new TaskstreamError(
-      'invalid_event',
-      `identity of ${event.type}: ${describeIssues(identity.error, event.identity)}`,
-    );
-  }
+  if (event.identity !== undefined) checkIdentity(event);
   let json: string | undefined;
   try {
     json = JSON.stringify(event.payload);
@@ -373,4 +370,10 @@ function encodePayload(event: EventDraft, payloadBytesMax: number): string {
     }
   }
   return json;
+}
+
+function checkIdentity({ type, identity }: EventDraft): void {
+  const parsed = EventIdentity.safeParse(identity);
+  if (parsed.success) return;
+  throw new TaskstreamError('invalid_event', `identity of ${type}: ${describeIssues(parsed.error, identity)}`);
 }

@@ -37,6 +37,7 @@ export class JetStreamAttemptStore implements AttemptStore {
       status: pack.status,
       attempt: pack.attempt,
       runningItem: pack.runningItem,
+      runningDelivery: pack.runningDelivery,
       failures: pack.failures,
       handedOver: pack.handedOver,
       nextSeq: pack.firstSeq + pack.count,
@@ -55,6 +56,7 @@ export class JetStreamAttemptStore implements AttemptStore {
       attempt: tail.attempt,
       failures: tail.failures,
       itemId: '',
+      delivery: 0,
       worker: 'worker',
       cause: 'lease_lost',
     });
@@ -81,6 +83,7 @@ export class JetStreamAttemptStore implements AttemptStore {
         attempt: start.attempt,
         failures: start.failures,
         itemId: start.itemId,
+        delivery: start.delivery,
         worker: start.worker,
         nextSeq: tail.nextSeq,
         status,

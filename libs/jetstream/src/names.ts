@@ -40,6 +40,8 @@ export const Header = {
   failures: 'Ts-Failures',
   /** Work item of the running attempt; absent when none runs. */
   item: 'Ts-Item',
+  /** Which delivery of that item it began with. */
+  delivery: 'Ts-Delivery',
   /** `1` when the latest attempt was handed over. */
   handedOver: 'Ts-Handed-Over',
   /** Writer nonce : counter. */

@@ -35,14 +35,19 @@ export function encodeHead(head: PackHead): MsgHdrs {
   h.set(Header.write, head.writeId);
   h.set(Header.status, head.status);
   if (head.failures > 0) h.set(Header.failures, String(head.failures));
-  if (head.runningItem !== undefined) h.set(Header.item, head.runningItem);
+  if (head.runningItem !== undefined) {
+    h.set(Header.item, head.runningItem);
+    h.set(Header.delivery, String(head.runningDelivery));
+  }
   if (head.handedOver) h.set(Header.handedOver, '1');
   if (head.statusAt !== undefined) h.set(Header.statusAt, String(head.statusAt));
   return h;
 }
 
+const DIGITS = /^\d{1,16}$/;
+
 function count(text: string | undefined, min: number): number | undefined {
-  if (text === undefined || text === '' || text.length > 16) return undefined;
+  if (text === undefined || !DIGITS.test(text)) return undefined;
   const n = Number(text);
   return Number.isSafeInteger(n) && n >= min ? n : undefined;
 }
@@ -54,12 +59,14 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
   const events = count(h.get(Header.count), 1);
   const attempt = count(h.get(Header.attempt), 0);
   const failures = h.has(Header.failures) ? count(h.get(Header.failures), 0) : 0;
+  const delivery = h.has(Header.delivery) ? count(h.get(Header.delivery), 0) : 0;
   const statusAt = h.has(Header.statusAt) ? count(h.get(Header.statusAt), 1) : streamSeq;
   const status = TaskStatus.safeParse(h.get(Header.status));
   const writeId = h.get(Header.write);
   if (firstSeq === undefined || events === undefined || attempt === undefined || failures === undefined)
     return undefined;
-  if (statusAt === undefined || !status.success || !writeId || streamSeq <= 0) return undefined;
+  if (delivery === undefined || statusAt === undefined || !status.success || !writeId || streamSeq <= 0)
+    return undefined;
   return {
     streamSeq,
     firstSeq,
@@ -67,6 +74,7 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
     attempt,
     failures,
     runningItem: h.has(Header.item) ? h.get(Header.item) : undefined,
+    runningDelivery: delivery,
     handedOver: h.get(Header.handedOver) === '1',
     writeId,
     status: status.data,
@@ -75,7 +83,7 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
   };
 }
 
-/** A copy of the bytes when they would keep a much larger network buffer alive. */
+/** A copy of the bytes when they would keep a much larger network buffer alive. (A Buffer's `slice` copies nothing.) */
 export function compact(data: Uint8Array): Uint8Array {
-  return data.byteLength * 2 < data.buffer.byteLength ? data.slice() : data;
+  return data.byteLength * 2 < data.buffer.byteLength ? new Uint8Array(data) : data;
 }

@@ -214,6 +214,7 @@ export class JetStreamTaskStore implements TaskStore {
         attempt: tail?.pack.attempt ?? 0,
         failures: tail?.pack.failures ?? 0,
         itemId: undefined,
+        delivery: 0,
         worker: FRONT_END,
         nextSeq: tail === undefined ? 0 : tail.pack.firstSeq + tail.pack.count,
         status: { status: tail?.pack.status ?? 'working' },

@@ -90,6 +90,7 @@ export class JetStreamWorkQueue implements WorkQueue {
     };
     return {
       itemId: String(m.seq),
+      delivery: m.info.deliveryCount,
       taskId,
       queuedAtMs: Number(m.timestampNanos / 1_000_000n),
       extend: () => {

@@ -96,6 +96,9 @@ export class AttemptRun {
         await this.#item.term('no task behind this item');
         this.#observer.released({ taskId: this.#item.taskId, why: 'orphan' });
         return;
+      case 'stale':
+        this.#observer.released({ taskId: this.#item.taskId, why: 'stale delivery' });
+        return;
       case 'nak':
         await this.#item.nak(this.#options.unknownTaskRetryMs);
         this.#observer.released({ taskId: this.#item.taskId, why: 'not visible yet' });
@@ -114,6 +117,7 @@ export class AttemptRun {
     return decideDispatch({
       facts: spec === undefined ? undefined : tail,
       itemId: this.#item.itemId,
+      delivery: this.#item.delivery,
       expired: ageMs > this.#options.orphanItemMs,
       attemptsMax: spec?.attemptsMax ?? 1,
       handedOver: tail?.handedOver ?? false,
@@ -146,6 +150,7 @@ export class AttemptRun {
         attempt: start.attempt,
         failures: start.failures,
         itemId: this.#item.itemId,
+        delivery: this.#item.delivery,
         worker: this.#options.worker,
         cause: start.cause,
       }),
@@ -170,7 +175,13 @@ export class AttemptRun {
       const task = new RunningTask(spec.taskId, log, desk, signal, spec.given);
       const outcome = this.#stop === undefined ? await this.#execute(spec, tool, log, task) : NOT_RUN;
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
-      this.#observer.attemptEnded({ ...facts, how, ms: performance.now() - startedAt });
+      const error: unknown = how === 'silent' ? log.signal.reason : undefined;
+      this.#observer.attemptEnded({
+        ...facts,
+        how,
+        ms: performance.now() - startedAt,
+        ...(error !== undefined && { error }),
+      });
     } catch (error) {
       this.#observer.attemptEnded({ ...facts, how: 'silent', ms: performance.now() - startedAt, error });
     } finally {

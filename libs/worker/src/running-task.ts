@@ -59,6 +59,13 @@ export class RunningTask implements Task {
   }
 
   progress(done: number, total?: number, message?: string): Promise<void> {
+    if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
+      const error = new TaskstreamError(
+        'invalid_event',
+        `progress: expected finite numbers, got ${String(done)} of ${String(total)}`,
+      );
+      return this.#watch(Promise.reject(error));
+    }
     const payload = {
       progress: done,
       ...(total !== undefined && { total }),

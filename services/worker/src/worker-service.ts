@@ -136,7 +136,7 @@ export class WorkerService {
         ended.inc({ tool, how });
         duration.observe({ tool }, ms / 1_000);
         const log = taskLogger(this.#logger, context);
-        if (error === undefined) log.info({ tool, how, ms: Math.round(ms) }, 'attempt ended');
+        if (how !== 'silent') log.info({ tool, how, ms: Math.round(ms) }, 'attempt ended');
         else log.warn({ tool, how, err: error }, 'attempt stopped without a word; its lease will bring the task back');
       },
       leaseInDoubt: ({ gapMs, ...context }) => {

@@ -254,6 +254,7 @@ const tools = [
         },
         allOf: [{ anyOf: [{ required: ['phone'] }, { required: ['email'] }] }],
         if: { properties: { contactMethod: { const: 'phone' } }, required: ['contactMethod'] },
+        // oxlint-disable-next-line no-thenable -- a keyword of JSON Schema
         then: { required: ['phone'] },
         else: { required: ['email'] },
       }),

@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -101,11 +102,7 @@ async function readChecks(directory: string): Promise<Map<string, Check[]>> {
     const scenario = RESULT_DIR.exec(name)?.[1];
     if (scenario === undefined) continue;
     const file = join(directory, name, 'checks.json');
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '[]';
-      throw error;
-    });
-    found.set(scenario, z.array(Check).parse(JSON.parse(text)));
+    if (existsSync(file)) found.set(scenario, z.array(Check).parse(JSON.parse(await readFile(file, 'utf8'))));
   }
   return found;
 }

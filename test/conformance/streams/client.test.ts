@@ -11,7 +11,11 @@ const EVENTS = 20;
 async function follow(fault: Fault | undefined, everyMs: number) {
   await using server = await startSmallServer(fault);
   const notices: Notice[] = [];
-  const client = createTaskClient({ endpoints: [server.url], onNotice: (notice) => notices.push(notice) });
+  const client = createTaskClient({
+    endpoints: [server.url],
+    limits: { attemptsMax: 5, backoffBaseMs: 10, backoffMaxMs: 20 },
+    onNotice: (notice) => notices.push(notice),
+  });
   const handle = await client.callTool('count', { n: EVENTS, everyMs });
   const seqs: number[] = [];
   for await (const item of handle.events()) if (item.type === 'event') seqs.push(item.event.seq);

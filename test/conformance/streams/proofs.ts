@@ -26,6 +26,12 @@ export const PROVED_BY: Readonly<Partial<Record<RequirementId, readonly Proof[]>
     { file: STREAM, title: 'for an uninterrupted reader, readers that were cut everywhere' },
     { file: 'libs/protocol/test/event-line.test.ts', title: 'pins the bytes of an event' },
   ],
+  'SEP2694-ADVERTISED': [
+    {
+      file: 'test/integration/eras/legacy-clients.test.ts',
+      title: 'the v1 client sees the tasks capability and the event-stream sub-capability',
+    },
+  ],
   'SEP2694-AFTER-INVALID-REFUSED': [
     { file: 'test/integration/front-end/bad-input.test.ts', title: 'after %j is refused by name and type' },
     { file: 'libs/protocol/test/cursor.test.ts', title: 'accepts exactly the safe non-negative integers' },

@@ -72,6 +72,6 @@ const LISTED_MAX = 10;
 
 /** `1, 2, 3 and 4 more` */
 export function list(values: readonly unknown[]): string {
-  const shown = values.slice(0, LISTED_MAX).map((v) => (typeof v === 'object' ? JSON.stringify(v) : String(v)));
+  const shown = values.slice(0, LISTED_MAX).map((v) => (typeof v === 'string' ? v : JSON.stringify(v)));
   return shown.join(', ') + (values.length > LISTED_MAX ? ` and ${values.length - LISTED_MAX} more` : '');
 }

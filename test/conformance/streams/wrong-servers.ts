@@ -183,7 +183,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
       void response
         .writeHead(status, { 'content-type': 'application/json' })
         .end(JSON.stringify({ jsonrpc: '2.0', id, ...outcome }));
-    const invalid = (message: string) => reply({ error: { code: -32_602, message } });
+    const invalid = (why: string) => reply({ error: { code: -32_602, message: why } });
     if (method === 'server/discover') return reply({ result: { capabilities: {} } });
     if (method === 'tools/call') {
       const args = CountArgs.safeParse(params?.['arguments']);
@@ -268,7 +268,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
     response.write(': open\n\n');
     const from =
       cursor === undefined
-        ? fault === 'starts with live events without a cursor'
+        ? fault === 'starts with live events without a cursor' && task.status === 'working'
           ? task.nextSeq
           : 0
         : fault === 'takes the cursor as inclusive'

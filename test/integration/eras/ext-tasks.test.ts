@@ -79,7 +79,7 @@ interface OpenSession {
   readonly client: Client;
   /** What the application was asked, in order. */
   readonly asked: Asked[];
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function open(era: 'modern' | 'legacy', endpoint: string): Promise<OpenSession> {
@@ -115,7 +115,7 @@ async function open(era: 'modern' | 'legacy', endpoint: string): Promise<OpenSes
 }
 
 /** Calls a tool and settles; the kind of execution beside its result. */
-async function call(session: TaskEnabledSession, name: string, args: Record<string, never | number | string> = {}) {
+async function call(session: TaskEnabledSession, name: string, args: Record<string, number | string> = {}) {
   const execution = await session.callTool(name, args);
   const { outcome } = await execution.settle();
   return { kind: execution.kind, result: resultFromTaskOutcome(outcome) };

@@ -121,7 +121,10 @@ describe('the task id', () => {
       queue: IDLE_QUEUE,
     });
     before = await storedState(scene);
-    const ids = [foreign.taskId, expired.taskId, 'd0-0123456789abcdefghijkl', 'h0-0123456789abcdefghijkl'];
+    // Ids of a class and of shards that have no stream are as unknown as any other, and as soon.
+    const random = '0123456789abcdefghijkl';
+    const nobody = ['d0', 'h0', 'd9', 'd9999', 'zzz0'].map((place) => `${place}-${random}`);
+    const ids = [foreign.taskId, expired.taskId, ...nobody];
     for (const endpoint of [a, scene.b.endpoint]) {
       for (const taskId of ids) {
         const answer = await ask(method, taskId, endpoint);

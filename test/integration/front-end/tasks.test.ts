@@ -5,7 +5,7 @@ import { EVENT_META_KEY } from '@taskstream/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callTask, readStream, rpc, type RpcAnswer } from '../../support/rpc.js';
 import { beginAttempt, createTask } from '../../support/task-logs.js';
-import { until } from './http.js';
+import { asSent, jsonRpc, send, until } from './http.js';
 import { IDLE_QUEUE, startScene, storedState, type Scene } from './scene.js';
 
 const NO_EXTENSION = { capabilities: {} };
@@ -187,6 +187,17 @@ describe('a call that is no good', () => {
     });
     expect(error).toMatchObject({ code: -32602, message: expect.stringContaining(field) });
     expect(await storedState(scene)).toEqual(before);
+  });
+
+  test('arguments that fit into a request and not into the store are refused, and no task is made', async () => {
+    const before = await specCount();
+    const { headers, body } = asSent('tools/call', { name: 'unserved', arguments: { numbers: '$NUMBERS' } });
+    // Four characters on the wire, twenty-one where numbers are written out.
+    const numbers = Array.from({ length: 200_000 }, () => '1e20').join(',');
+    const answer = await send(a, { headers, body: body.replace('"$NUMBERS"', `[${numbers}]`) });
+    expect(answer.status).toBe(200);
+    expect(jsonRpc(answer).error).toMatchObject({ code: -32602, message: expect.stringContaining('too large') });
+    expect(await specCount()).toBe(before);
   });
 });
 

@@ -319,7 +319,7 @@ describe('a task that outgrows its cap on packs', () => {
     const { spec, log } = await runningTask(trimming, inTrim());
     for (let i = 0; i < 10; i++) await log.append([{ type: STEP, payload: { i } }]);
     const tail = await trimming.store.attempts.readTail(spec.taskId);
-    const start = { attempt: 2, failures: 1, itemId: '1', worker: 'second', cause: 'lease_lost' } as const;
+    const start = { attempt: 2, failures: 1, itemId: '1', delivery: 2, worker: 'second', cause: 'lease_lost' } as const;
     const second = await trimming.store.attempts.beginAttempt(spec, tail as NonNullable<typeof tail>, start);
     for (let i = 0; i < 10; i++) await second.append([{ type: STEP, payload: { i } }]);
     expect((await trimming.store.tasks.read(spec.taskId))?.status.status).toBe('working');

@@ -68,8 +68,9 @@ describe('an item', () => {
     expect(item.taskId).toBe(spec.taskId);
     expect(item.queuedAtMs).toBeGreaterThanOrEqual(before - 1);
     expect(item.queuedAtMs).toBeLessThanOrEqual(Date.now() + 1);
+    expect(item.delivery).toBe(1);
     await item.nak(0);
-    expect((await claim(other, queue)).itemId).toBe(item.itemId);
+    expect(await claim(other, queue)).toMatchObject({ itemId: item.itemId, delivery: 2 });
   });
 
   it('goes to one worker only', async () => {

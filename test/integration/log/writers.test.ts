@@ -40,6 +40,7 @@ const startOf = (attempt: number, worker: string): AttemptStart => ({
   attempt,
   failures: 0,
   itemId: '1',
+  delivery: attempt,
   worker,
   cause: attempt === 1 ? 'first' : 'lease_lost',
 });

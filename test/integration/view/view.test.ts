@@ -85,7 +85,7 @@ test('gone events are 410 with the earliest that is left', async () => {
   await own.store.tasks.create(spec);
   const tail = await own.store.attempts.readTail(spec.taskId);
   if (tail === undefined) throw new Error('no tail');
-  const start = { attempt: 1, failures: 0, itemId: '1', worker: 'test', cause: 'first' } as const;
+  const start = { attempt: 1, failures: 0, itemId: '1', delivery: 1, worker: 'test', cause: 'first' } as const;
   const log = await own.store.attempts.beginAttempt(spec, tail, start);
   for (let i = 0; i < 5; i++) await log.append([{ type: 'com.example.step', payload: { i } }]);
   await own.broker.jsm.streams.purge('TASKS_d_0', { filter: `evt.d.0.${spec.taskId}`, keep: 2 });

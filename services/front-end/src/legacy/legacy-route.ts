@@ -3,7 +3,8 @@
  * whose responses are streams. Everything else goes to the SDK.
  *
  * Invariants: nothing is stored per session; an answer is routed by its JSON-RPC id and checked against the owner; a
- * disconnect cancels nothing in this era.
+ * disconnect cancels nothing in this era; a cancelled request is answered no more, and cancels a task only when nobody
+ * but its call knows of it.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
@@ -274,13 +275,19 @@ async function streamResult(raw: RawRequest, taskId: string, hidden?: TaskSnapsh
     response,
   );
   const { session } = extra;
+  let cancelled = false;
   const forget =
     session === undefined
       ? () => undefined
-      : parts.cancellable.add({ session: session.jti, requestId: id ?? '' }, () => stream.cancel());
+      : parts.cancellable.add({ session: session.jti, requestId: id ?? '' }, () => {
+          cancelled = true;
+          stream.cancel();
+        });
   place.attach(stream);
   try {
     await stream.run((error) => wireErrorOf(error, taskId));
+    // Nobody else knows of the task behind a plain call.
+    if (cancelled && hidden !== undefined) await parts.mcp.tasks.cancel(taskId, 'The caller cancelled the request');
   } finally {
     forget();
     place.release();

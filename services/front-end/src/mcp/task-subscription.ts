@@ -25,6 +25,7 @@ import {
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
+import { acceptsEventStream } from '../http/mcp-headers.js';
 import type { Principal } from '../principal.js';
 import type { KeptAlive, OpenStreams } from '../stream/open-streams.js';
 import { isOwned, modernRequest, refusal } from '../stream/stream-route.js';
@@ -65,8 +66,13 @@ export async function serveTaskSubscription(
   if (route === undefined) return false;
   const { params } = route.message;
   const id = route.message.id as JsonRpcId;
-  const refuse = (error: Parameters<typeof replyError>[3]) =>
-    replyError(response, httpStatusFor(error.code), id, error);
+  const refuse = (error: Parameters<typeof replyError>[3], status = httpStatusFor(error.code)) =>
+    replyError(response, status, id, error);
+  if (!acceptsEventStream(request.headers.accept)) {
+    const message = 'Not Acceptable: subscriptions/listen needs a client that accepts text/event-stream';
+    refuse({ code: -32000, message }, 406);
+    return true;
+  }
   if (!declaresTasks(params?._meta?.[CLIENT_CAPABILITIES_META_KEY])) {
     refuse(missingTasksCapability());
     return true;
