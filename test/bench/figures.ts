@@ -23,6 +23,8 @@ export interface Scale {
   readonly coldOpens: number;
   readonly warmOpens: number;
   readonly idleStreams: number;
+  /** More idle streams, on top of the first: what one costs a process that serves already. */
+  readonly moreIdleStreams: number;
   readonly settleMs: number;
 }
 
@@ -39,6 +41,7 @@ export const FULL: Scale = {
   coldOpens: 20,
   warmOpens: 50,
   idleStreams: 2_000,
+  moreIdleStreams: 4_000,
   settleMs: 3_000,
 };
 
@@ -55,6 +58,7 @@ export const QUICK: Scale = {
   coldOpens: 2,
   warmOpens: 3,
   idleStreams: 50,
+  moreIdleStreams: 100,
   settleMs: 200,
 };
 
@@ -136,6 +140,13 @@ export const LIVE_LAYOUTS: ReadonlyArray<LiveLayout> = [
 
 function live(): Record<string, Figure> {
   const figures: Record<string, Figure> = {};
+  for (const p of ['p50', 'p99'] as const) {
+    figures[`live.bare.stored.${p}`] = {
+      part: 'live',
+      unit: 'ms',
+      title: () => `bare ${p}: js.publish → 1 subscriber of what the stream republishes`,
+    };
+  }
   for (const layout of LIVE_LAYOUTS) {
     const readers = (s: Scale, noun: string, place: string) => {
       const count = layout.streams(s);
@@ -217,16 +228,21 @@ function memory(): Record<string, Figure> {
   const figures: Record<string, Figure> = {};
   for (const layout of ['one', 'spread'] as const) {
     const where = layout === 'one' ? 'one task' : 'a task each';
+    figures[`memory.${layout}.first`] = {
+      part: 'memory',
+      unit: 'KiB/stream',
+      title: (s) => `resident memory, the first ${n(s.idleStreams)} idle streams, ${where}, with what is paid once`,
+    };
     figures[`memory.${layout}.rss`] = {
       part: 'memory',
       unit: 'KiB/stream',
-      title: (s) => `resident memory, ${n(s.idleStreams)} idle streams on ${where}`,
+      title: (s) => `resident memory, the next ${n(s.moreIdleStreams)} idle streams, ${where}`,
       target: { of: 'value', atMost: 12 },
     };
     figures[`memory.${layout}.heap`] = {
       part: 'memory',
       unit: 'KiB/stream',
-      title: (s) => `heap and buffers in use, ${n(s.idleStreams)} idle streams on ${where}`,
+      title: (s) => `heap and buffers in use, the next ${n(s.moreIdleStreams)} idle streams, ${where}`,
     };
   }
   return figures;

@@ -24,6 +24,7 @@ export async function measureLive(scale: Scale, nodes: 1 | 3): Promise<Values> {
   const values: Record<string, number> = {};
   await using ground = await layGround(nodes);
   const { endpoint } = await ground.frontEnd();
+  Object.assign(values, summary('live.bare.stored', await republishedDelivery(ground, scale)));
   for (const layout of LIVE_LAYOUTS) {
     Object.assign(values, summary(`live.bare.${layout.id}`, await bareDelivery(ground, layout, scale)));
     Object.assign(values, summary(`live.${layout.id}`, await streamDelivery(ground, endpoint, layout, scale)));
@@ -83,6 +84,23 @@ async function bareDelivery(ground: Ground, layout: LiveLayout, scale: Scale): P
     });
   } finally {
     await Promise.all(connections.map((connection) => connection.close()));
+  }
+}
+
+/** What of a live delivery is JetStream's: store, then republish. The subject is that of a task that does not exist. */
+async function republishedDelivery(ground: Ground, scale: Scale): Promise<number[]> {
+  const subject = 'evt.d.0.bare';
+  const arrivals = new Arrivals();
+  const reader = await ground.connect();
+  try {
+    reader.nc.subscribe(`live.${subject}`, { callback: (_error, { data }) => arrivals.scan(data) });
+    await reader.nc.flush();
+    const layout = LIVE_LAYOUTS[0] as LiveLayout;
+    return await paced(layout, scale, arrivals, 1, async (i) => {
+      await ground.bare.js.publish(subject, Buffer.from(JSON.stringify(benchEvent(i, nowUs()))));
+    });
+  } finally {
+    await reader.close();
   }
 }
 

@@ -16,8 +16,8 @@ import { startTasks } from './tasks.js';
 
 const PROBE = pathToFileURL(fileURLToPath(new URL('./memory-probe.mjs', import.meta.url))).href;
 const OPENINGS_AT_A_TIME = 50;
-/** Streams that were opened and closed before the first look: code is compiled, pools are filled. */
-const WARM_UP_STREAMS = 200;
+/** Streams that were opened and closed before the first look. */
+const WARM_UP_STREAMS = 50;
 
 const Usage = z.object({ type: z.literal('bench:memory'), rss: z.number(), inUse: z.number() });
 
@@ -26,17 +26,19 @@ export async function measureMemory(scale: Scale, nodes: 1 | 3): Promise<Values>
   await using ground = await layGround(nodes);
   for (const layout of ['one', 'spread'] as const) {
     const frontEnd = await ground.frontEnd({ NODE_OPTIONS: `--import=${PROBE}` });
-    const tasks = await startTasks(ground, layout === 'one' ? 1 : scale.idleStreams);
+    const { idleStreams, moreIdleStreams } = scale;
+    const tasks = await startTasks(ground, layout === 'one' ? 1 : idleStreams + moreIdleStreams);
     const taskOf = (i: number) => (tasks[i % tasks.length] as (typeof tasks)[number]).taskId;
-    closeAll(await openMany(frontEnd, Math.min(WARM_UP_STREAMS, scale.idleStreams), taskOf));
-    await delay(scale.settleMs);
-    const before = await usage(frontEnd);
-    const sockets = await openMany(frontEnd, scale.idleStreams, taskOf);
-    await delay(scale.settleMs);
-    const after = await usage(frontEnd);
-    closeAll(sockets);
-    values[`memory.${layout}.rss`] = (after.rss - before.rss) / 1_024 / scale.idleStreams;
-    values[`memory.${layout}.heap`] = (after.inUse - before.inUse) / 1_024 / scale.idleStreams;
+    for (const socket of await openMany(frontEnd, WARM_UP_STREAMS, taskOf)) socket.destroy();
+    const none = await settledUsage(frontEnd, scale);
+    const first = await openMany(frontEnd, idleStreams, taskOf);
+    const few = await settledUsage(frontEnd, scale);
+    const more = await openMany(frontEnd, moreIdleStreams, (i) => taskOf(idleStreams + i));
+    const many = await settledUsage(frontEnd, scale);
+    for (const socket of [...first, ...more]) socket.destroy();
+    values[`memory.${layout}.first`] = (few.rss - none.rss) / 1_024 / idleStreams;
+    values[`memory.${layout}.rss`] = (many.rss - few.rss) / 1_024 / moreIdleStreams;
+    values[`memory.${layout}.heap`] = (many.inUse - few.inUse) / 1_024 / moreIdleStreams;
   }
   return values;
 }
@@ -52,12 +54,9 @@ async function openMany(frontEnd: FrontEnd, count: number, taskOf: (i: number) =
   return sockets;
 }
 
-function closeAll(sockets: ReadonlyArray<SseSocket>): void {
-  for (const socket of sockets) socket.destroy();
-}
-
-/** Bytes, after a full collection in the front end. */
-async function usage(frontEnd: FrontEnd): Promise<{ rss: number; inUse: number }> {
+/** Bytes, when nothing moves any more and after a full collection in the front end. */
+async function settledUsage(frontEnd: FrontEnd, scale: Scale): Promise<{ rss: number; inUse: number }> {
+  await delay(scale.settleMs);
   const answer = once(frontEnd.child, 'message', { signal: AbortSignal.timeout(10_000) });
   frontEnd.child.send({ type: 'bench:memory' });
   return Usage.parse((await answer)[0]);

@@ -1,30 +1,20 @@
-/** A nats-server that is killed in mid-task: the task ends, every reader gets everything, and all that waits goes on. */
+/** A nats-server that is killed, and comes back or does not: what waits goes on, and what cannot is told so. */
 import { TOOL_DEFINITION_VERSION, type MailboxCommand } from '@taskstream/core';
 import { openToolPublisher, watchToolCatalogue } from '@taskstream/jetstream';
-import { SystemEvent } from '@taskstream/protocol';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../support/nats.js';
-import { callTask, expectContiguous, readStream } from '../support/rpc.js';
-import { startFrontEnd, startWorker, stopAll, type FrontEnd, type TestProcess } from '../support/system.js';
-import { createTask, readEvents, storedLines, typesOf } from '../support/task-logs.js';
+import { createTask, emitSteps, readEvents, readTask, runningTask } from '../support/task-logs.js';
 
 let nats: TestNats;
 let on: TestStore;
-let worker: TestProcess;
-let frontEnd: FrontEnd;
 
 beforeAll(async () => {
   nats = await startNats();
   on = await connectStore(nats.url, { tailCheckMs: 500 });
-  [worker, frontEnd] = await Promise.all([
-    startWorker(nats.url, { TASKSTREAM_LEASE_MS: '10000' }),
-    startFrontEnd(nats.url),
-  ]);
 });
 
 afterAll(async () => {
-  await stopAll([worker, frontEnd].filter((p) => p !== undefined));
   await on?.[Symbol.asyncDispose]();
   await nats?.[Symbol.asyncDispose]();
 });
@@ -37,45 +27,28 @@ async function killServer(downMs: number): Promise<void> {
 }
 
 describe('killed and started again', () => {
-  it('while a task runs, twice: it ends in its first attempt, and no reader misses an event', async () => {
-    const total = 400;
-    const taskId = await callTask(frontEnd.endpoint, 'count', { n: total, everyMs: 10 });
-    let seen = 0;
-    const overHttp = readStream(frontEnd.endpoint, taskId, undefined, {
-      stop: () => {
-        seen++;
-        return false;
-      },
-    });
-    const here = on.store.events.open(taskId, undefined).then((session) => readEvents(session));
-    for (const share of [0.15, 0.5]) {
-      await expect.poll(() => seen, { timeout: 30_000, interval: 20 }).toBeGreaterThan(total * share);
-      await killServer(600);
-    }
-    const [http, store] = await Promise.all([overHttp, here]);
-    const lines = await storedLines(on, taskId);
-    expect(http.broken).toBe(false);
-    expectContiguous(http.params, 0);
-    expect(http.params).toEqual(lines);
-    expect(store.lines).toEqual(lines);
-    expect(store.end).toMatchObject({ type: 'end', reason: 'terminal', status: 'completed' });
-    expect(typesOf(lines).filter((type) => type === 'com.example.count')).toHaveLength(total);
-    expect(typesOf(lines).filter((type) => type === SystemEvent.attemptStarted)).toHaveLength(1);
-  });
-
-  it('while nothing runs: tasks, commands, tools and leases that come later all arrive', async () => {
+  it('while commands, events, items and tools are awaited: all that come later arrive', async () => {
     const catalogue = await watchToolCatalogue(on.broker, on.options, () => undefined);
     const waiting = await createTask(on, { queue: 'elsewhere' });
     const commands: MailboxCommand[] = [];
     const over = new AbortController();
     await on.store.attempts.followMailbox(waiting.taskId, (c) => void commands.push(c), over.signal);
+    const following = on.store.events.open(waiting.taskId, undefined).then((session) => readEvents(session));
     await killServer(300);
     await on.store.tasks.send(waiting.taskId, { type: 'input', key: 'k', response: 1 });
     await expect.poll(() => commands, { timeout: 20_000 }).toEqual([{ type: 'input', key: 'k', response: 1 }]);
     over.abort();
-    const taskId = await callTask(frontEnd.endpoint, 'count', { n: 3 });
-    const { params } = await readStream(frontEnd.endpoint, taskId);
-    expect(typesOf(params).filter((type) => type === 'com.example.count')).toHaveLength(3);
+    await on.store.tasks.cancelNow(waiting.taskId);
+    const { spec, log } = await runningTask(on, { queue: 'elsewhere' });
+    await emitSteps(log, 3);
+    await log.appendStatus({ status: 'completed', result: {} });
+    expect((await readTask(on, spec.taskId)).lines).toHaveLength(6);
+    expect((await following).lines).toHaveLength(2);
+    const items: string[] = [];
+    for (const { signal } of [new AbortController(), new AbortController()]) {
+      await on.store.work.pull('elsewhere', 1, (item) => void items.push(item.taskId), signal);
+    }
+    expect(items).toEqual([waiting.taskId, spec.taskId]);
     const publisher = await openToolPublisher(on.broker, on.options);
     await publisher.publish([
       {

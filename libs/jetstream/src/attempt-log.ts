@@ -69,6 +69,7 @@ export interface LogStart {
   readonly nonce: string;
 }
 
+const LINE_FEED = 0x0a;
 /** Room in a message for headers and the envelope of its largest event. */
 const ENVELOPE_BYTES = 64 * 1024;
 
@@ -91,6 +92,8 @@ export class JetStreamAttemptLog implements AttemptLog {
   #packsSinceStatus = 0;
   #statusQueued = false;
   #ackMs = 0;
+  /** Events of the latest pack. */
+  #packed = 0;
   #running = false;
   #closed: TaskstreamError | undefined;
   #lastMs = 0;
@@ -260,9 +263,13 @@ export class JetStreamAttemptLog implements AttemptLog {
     }
   }
 
-  /** Only slow acks are worth waiting for company; an event that ends something never waits. */
+  /**
+   * Only slow acks are worth waiting for company, and only where company comes: a tool that awaits each event brings
+   * none. An event that ends something never waits.
+   */
   #lingerMs(): number {
     if (this.#ackMs < this.#options.lingerAboveRttMs || this.#queue.length >= this.#options.packEventsMax) return 0;
+    if (this.#queue.length === 1 && this.#packed <= 1) return 0;
     if (this.#queue.some((e) => e.status !== undefined || e.endsAttempt !== undefined)) return 0;
     return Math.min(this.#options.lingerMsMax, this.#ackMs);
   }
@@ -275,11 +282,12 @@ export class JetStreamAttemptLog implements AttemptLog {
       if (n > 0 && bytes > this.#options.packBytesMax) break;
       n++;
     }
+    this.#packed = n;
     return this.#queue.splice(0, n);
   }
 
   async #appendEntries(firstSeq: number, entries: ReadonlyArray<Entry>): Promise<number> {
-    const data = Buffer.from(`${entries.map((e) => e.line).join('\n')}\n`);
+    const data = packData(entries);
     const lastStatus = entries.findLast((e) => e.status !== undefined)?.status;
     const ends = entries.at(-1)?.endsAttempt;
     const status = lastStatus ?? this.#durableStatus;
@@ -338,6 +346,17 @@ export class JetStreamAttemptLog implements AttemptLog {
     for (const e of queue) e.settle?.reject(reason);
     if (!this.#abort.signal.aborted) this.#abort.abort(reason);
   }
+}
+
+/** The lines, each with its line feed. */
+function packData(entries: ReadonlyArray<Entry>): Buffer {
+  const data = Buffer.allocUnsafe(entries.reduce((sum, e) => sum + e.bytes, 0));
+  let at = 0;
+  for (const { line } of entries) {
+    at += data.write(line, at);
+    data[at++] = LINE_FEED;
+  }
+  return data;
 }
 
 function encodePayload(event: EventDraft, payloadBytesMax: number): string {

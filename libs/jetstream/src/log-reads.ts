@@ -169,7 +169,8 @@ export class LogReads {
         if (done !== null) return end(done);
         received++;
         next = m.seq + 1;
-        const pack = this.#decode(at, m);
+        // The packs of a page come and go together: none of them needs bytes of its own.
+        const pack = this.#decode(at, m, m.data);
         if (pack !== undefined) packs.push(pack);
       },
     });
@@ -242,8 +243,8 @@ export class LogReads {
     return true;
   }
 
-  #decode(at: TaskAddress, m: StoredMsg): StoredPack | undefined {
-    const pack = decodePack(m.header, m.seq, compact(m.data));
+  #decode(at: TaskAddress, m: StoredMsg, data = compact(m.data)): StoredPack | undefined {
+    const pack = decodePack(m.header, m.seq, data);
     if (pack === undefined) this.#onForeign(at.evt, m.seq);
     return pack;
   }

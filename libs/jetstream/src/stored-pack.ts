@@ -28,19 +28,19 @@ export interface PackHead extends AttemptFacts {
 
 export function encodeHead(head: PackHead): MsgHdrs {
   const h = headers();
-  h.set(Header.version, FORMAT_VERSION);
-  h.set(Header.seq, String(head.firstSeq));
-  h.set(Header.count, String(head.count));
-  h.set(Header.attempt, String(head.attempt));
-  h.set(Header.write, head.writeId);
-  h.set(Header.status, head.status);
-  if (head.failures > 0) h.set(Header.failures, String(head.failures));
+  h.append(Header.version, FORMAT_VERSION);
+  h.append(Header.seq, String(head.firstSeq));
+  h.append(Header.count, String(head.count));
+  h.append(Header.attempt, String(head.attempt));
+  h.append(Header.write, head.writeId);
+  h.append(Header.status, head.status);
+  if (head.failures > 0) h.append(Header.failures, String(head.failures));
   if (head.runningItem !== undefined) {
-    h.set(Header.item, head.runningItem);
-    h.set(Header.delivery, String(head.runningDelivery));
+    h.append(Header.item, head.runningItem);
+    h.append(Header.delivery, String(head.runningDelivery));
   }
-  if (head.handedOver) h.set(Header.handedOver, '1');
-  if (head.statusAt !== undefined) h.set(Header.statusAt, String(head.statusAt));
+  if (head.handedOver) h.append(Header.handedOver, '1');
+  if (head.statusAt !== undefined) h.append(Header.statusAt, String(head.statusAt));
   return h;
 }
 
@@ -54,15 +54,19 @@ function count(text: string | undefined, min: number): number | undefined {
 
 /** Undefined for a message that is not ours. */
 export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint8Array): StoredPack | undefined {
-  if (h === undefined || h.get(Header.version) !== FORMAT_VERSION) return undefined;
-  const firstSeq = count(h.get(Header.seq), 0);
-  const events = count(h.get(Header.count), 1);
-  const attempt = count(h.get(Header.attempt), 0);
-  const failures = h.has(Header.failures) ? count(h.get(Header.failures), 0) : 0;
-  const delivery = h.has(Header.delivery) ? count(h.get(Header.delivery), 0) : 0;
-  const statusAt = h.has(Header.statusAt) ? count(h.get(Header.statusAt), 1) : streamSeq;
-  const status = TaskStatus.safeParse(h.get(Header.status));
-  const writeId = h.get(Header.write);
+  if (h === undefined) return undefined;
+  // All at once: each look-up by name in the client's headers walks all of them.
+  const header = new Map<string, string | undefined>();
+  for (const [name, values] of h) header.set(name, values[0]);
+  if (header.get(Header.version) !== FORMAT_VERSION) return undefined;
+  const firstSeq = count(header.get(Header.seq), 0);
+  const events = count(header.get(Header.count), 1);
+  const attempt = count(header.get(Header.attempt), 0);
+  const failures = header.has(Header.failures) ? count(header.get(Header.failures), 0) : 0;
+  const delivery = header.has(Header.delivery) ? count(header.get(Header.delivery), 0) : 0;
+  const statusAt = header.has(Header.statusAt) ? count(header.get(Header.statusAt), 1) : streamSeq;
+  const status = TaskStatus.safeParse(header.get(Header.status));
+  const writeId = header.get(Header.write);
   if (firstSeq === undefined || events === undefined || attempt === undefined || failures === undefined)
     return undefined;
   if (delivery === undefined || statusAt === undefined || !status.success || !writeId || streamSeq <= 0)
@@ -73,9 +77,9 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
     count: events,
     attempt,
     failures,
-    runningItem: h.has(Header.item) ? h.get(Header.item) : undefined,
+    runningItem: header.get(Header.item),
     runningDelivery: delivery,
-    handedOver: h.get(Header.handedOver) === '1',
+    handedOver: header.get(Header.handedOver) === '1',
     writeId,
     status: status.data,
     statusAt,

@@ -66,7 +66,7 @@ export function isStreamRequest(body: unknown): boolean {
 
 /**
  * Answers a `tasks/stream` request. Resolves with false when the SDK must answer it, because the request is not one
- * that it would let through. Otherwise resolves when the stream is over.
+ * that it would let through. Otherwise resolves when the stream has begun or was refused.
  */
 export async function serveStream(
   parts: StreamParts,
@@ -125,7 +125,7 @@ export interface OpenStreamRequest {
   readonly onOpen: (cancel: () => void) => () => void;
 }
 
-/** Ownership, place, cursor, then the stream. Resolves when it is over. */
+/** Ownership, place, cursor, then the stream. Resolves when it has begun or was refused. */
 export async function openStream(
   parts: StreamParts,
   request: IncomingMessage,
@@ -145,7 +145,7 @@ export async function openStream(
   const place = parts.streams.take(owner, taskId, request.socket);
   if (typeof place === 'string') return refuse(refusal(place, taskId, parts.limits));
   // A stream outlives its request: the place is free when the socket is done with the response.
-  response.once('close', () => place.release());
+  response.on('close', () => place.release());
   let session: EventStream;
   try {
     session = await parts.events.open(taskId, after);
@@ -173,8 +173,10 @@ export async function openStream(
   );
   const closed = asked.onOpen(() => writer.destroy());
   place.attach(writer);
-  response.once('close', closed);
-  await writer.run();
+  response.on('close', closed);
+  // Whoever awaited the end would keep the parsed request in memory as long as the stream is open.
+  void writer.run();
+  return undefined;
 }
 
 function checkRequest(

@@ -89,25 +89,28 @@ export class StreamWriter implements KeptAlive {
     response.writeHead(200, this.#format.headers);
     this.#write(this.#format.opening);
     try {
-      while (!this.#over) {
-        const delivery = await this.#session.next();
-        if (this.#over) return;
-        if (delivery.type === 'packs') {
-          await this.#deliver(delivery.packs);
-        } else if (delivery.type === 'gone') {
-          this.#observer.ended('gone');
-          this.#finish(this.#format.gone(delivery.earliestSeq));
-        } else {
-          const { reason, status, nextSeq } = delivery;
-          this.#observer.ended(reason);
-          this.#finish(this.#format.end({ reason, status, nextSeq }));
-        }
-      }
+      while (!this.#over) await this.#passOn();
     } catch (error) {
       if (this.#over) return;
       this.#observer.failed(this.#taskId, error);
       this.#observer.ended('fault');
       this.#finish(this.#format.fault(error));
+    }
+  }
+
+  /** Waits for one delivery and writes it. Not inlined: a loop that waits keeps the packs of its last round alive. */
+  async #passOn(): Promise<void> {
+    const delivery = await this.#session.next();
+    if (this.#over) return;
+    if (delivery.type === 'packs') {
+      await this.#deliver(delivery.packs);
+    } else if (delivery.type === 'gone') {
+      this.#observer.ended('gone');
+      this.#finish(this.#format.gone(delivery.earliestSeq));
+    } else {
+      const { reason, status, nextSeq } = delivery;
+      this.#observer.ended(reason);
+      this.#finish(this.#format.end({ reason, status, nextSeq }));
     }
   }
 
