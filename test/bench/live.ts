@@ -44,8 +44,7 @@ async function streamDelivery(ground: Ground, endpoint: string, layout: LiveLayo
   for (let i = 0; i < streams; i += OPENINGS_AT_A_TIME) {
     const opening = Array.from({ length: Math.min(OPENINGS_AT_A_TIME, streams - i) }, (_, k) => {
       const { taskId } = tasks[(i + k) % tasks.length] as (typeof tasks)[number];
-      const scanner = new NumberScanner(SENT_AT_MARK, (sentAtUs) => arrivals.add(sentAtUs));
-      return openSse(endpoint, taskId, undefined, (chunk) => scanner.feed(chunk));
+      return openSse(endpoint, taskId, undefined, arrivals.reader());
     });
     sockets.push(...(await Promise.all(opening)));
   }
@@ -72,10 +71,8 @@ async function bareDelivery(ground: Ground, layout: LiveLayout, scale: Scale): P
       connections.push(...(await Promise.all(Array.from({ length: opening }, () => ground.connect()))));
     }
     connections.forEach(({ nc }, i) => {
-      const scanner = new NumberScanner(SENT_AT_MARK, (sentAtUs) => arrivals.add(sentAtUs));
-      nc.subscribe(`core.${i % subjects}`, {
-        callback: (_error, { data }) => scanner.feed(Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
-      });
+      const read = arrivals.reader();
+      nc.subscribe(`core.${i % subjects}`, { callback: (_error, { data }) => read(data) });
     });
     await Promise.all(connections.map(({ nc }) => nc.flush()));
     return await paced(layout, scale, arrivals, readers / subjects, async (i) => {
@@ -93,7 +90,8 @@ async function republishedDelivery(ground: Ground, scale: Scale): Promise<number
   const arrivals = new Arrivals();
   const reader = await ground.connect();
   try {
-    reader.nc.subscribe(`live.${subject}`, { callback: (_error, { data }) => arrivals.scan(data) });
+    const read = arrivals.reader();
+    reader.nc.subscribe(`live.${subject}`, { callback: (_error, { data }) => read(data) });
     await reader.nc.flush();
     const layout = LIVE_LAYOUTS[0] as LiveLayout;
     return await paced(layout, scale, arrivals, 1, async (i) => {
@@ -107,8 +105,10 @@ async function republishedDelivery(ground: Ground, scale: Scale): Promise<number
 class Arrivals {
   readonly samplesMs: number[] = [];
 
-  add(sentAtUs: number): void {
-    this.samplesMs.push((nowUs() - sentAtUs) / 1_000);
+  /** Takes the bytes of one reader. */
+  reader(): (chunk: Uint8Array) => void {
+    const scanner = new NumberScanner(SENT_AT_MARK, (sentAtUs) => this.samplesMs.push((nowUs() - sentAtUs) / 1_000));
+    return (chunk) => scanner.feed(chunk);
   }
 }
 

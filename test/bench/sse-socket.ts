@@ -17,8 +17,9 @@ export class NumberScanner {
     this.#onNumber = onNumber;
   }
 
-  feed(chunk: Buffer): void {
-    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+  feed(chunk: Uint8Array): void {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     let from = 0;
     for (;;) {
       const found = data.indexOf(this.#mark, from);

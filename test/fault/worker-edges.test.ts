@@ -61,7 +61,8 @@ async function begin(tool: string, args: Record<string, unknown>, overrides: Par
   };
 }
 
-const attemptOf = (event: TaskEvent) => (event._meta?.['dev.taskstream/event'] as { attempt: number }).attempt;
+const attemptOf = (event: TaskEvent) =>
+  (event._meta?.['dev.taskstream/event'] as { attempt: number } | undefined)?.attempt ?? -1;
 const startsOf = (events: ReadonlyArray<TaskEvent>) =>
   events.filter((e) => e.type === SystemEvent.attemptStarted).map((e) => [e.payload['attempt'], e.payload['cause']]);
 async function itemsOf(spec: TaskSpec): Promise<number> {

@@ -64,6 +64,9 @@ export function sealed(last: StoredPack): Source {
 
 /** Fruitless pages after which the leader is read instead of a replica. */
 const PATIENCE_PAGES = 2;
+/** A page comes as a whole: the first one is small so that the first event is early, each later one is larger. */
+const FIRST_PAGE_MESSAGES = 16;
+const PAGE_GROWTH = 4;
 
 export class HubSession implements EventStream {
   readonly #at: TaskAddress;
@@ -76,6 +79,7 @@ export class HubSession implements EventStream {
   #position: number | undefined;
   /** The furthest position since the last delivery: a page of old or foreign messages gets further, too. */
   #reached = 0;
+  #pageMessages = FIRST_PAGE_MESSAGES;
   #fruitless = 0;
   #closedBy: StreamEndReason | undefined;
   /** Wakes this session while it waits for its feed. */
@@ -155,7 +159,11 @@ export class HubSession implements EventStream {
     }
     if (this.#position === undefined) await this.#locate(wanted ?? 0);
     if (this.#position === undefined) return { packs: [], next: 0 };
-    if (this.#fruitless <= PATIENCE_PAGES) return this.#reads.page(this.#at, this.#position);
+    if (this.#fruitless <= PATIENCE_PAGES) {
+      const messages = this.#pageMessages;
+      this.#pageMessages = Math.min(messages * PAGE_GROWTH, this.#options.historyBatchMessages);
+      return this.#reads.page(this.#at, this.#position, messages);
+    }
     const pack = await this.#reads.leaderNext(this.#at, this.#position);
     return { packs: pack === undefined ? [] : [pack], next: 0 };
   }

@@ -150,8 +150,11 @@ export class LogReads {
     }
   }
 
-  /** A page of packs from some replica, in order, from a position on. An empty page proves nothing. */
-  async page(at: TaskAddress, position: number): Promise<LogPage> {
+  /**
+   * A page of packs from some replica, in order, from a position on; at most `messages` or what the options say. An
+   * empty page proves nothing.
+   */
+  async page(at: TaskAddress, position: number, messages = this.#options.historyBatchMessages): Promise<LogPage> {
     const packs: StoredPack[] = [];
     let next = position;
     let received = 0;
@@ -163,7 +166,7 @@ export class LogReads {
     const batch = await this.#broker.jsm.direct.getBatch(at.stream, {
       seq: position,
       next_by_subj: at.evt,
-      batch: this.#options.historyBatchMessages,
+      batch: Math.min(messages, this.#options.historyBatchMessages),
       max_bytes: this.#options.historyBatchBytes,
       callback: (done, m) => {
         if (done !== null) return end(done);

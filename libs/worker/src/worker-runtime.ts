@@ -64,7 +64,7 @@ export class WorkerRuntime {
   /** Each queue may ask for its share of the slots, at least for one. With fewer slots than queues they take turns. */
   #fill(): void {
     const share = Math.max(1, Math.floor(this.#parts.options.slots / Math.max(1, this.#queues.length)));
-    for (const queue of [...this.#queues]) {
+    for (const queue of this.#queues.slice()) {
       const asked = this.#asked.get(queue) ?? 0;
       const free = Math.min(share - asked, this.#parts.options.slots - this.#runs.size - this.#askedInAll());
       if (free > 0 && !this.#stopPulling.signal.aborted) this.#pull(queue, free);

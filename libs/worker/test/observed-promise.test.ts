@@ -53,7 +53,7 @@ describe.each([
     ],
     ['caught after finally', (p) => p.finally(() => undefined).catch(() => 3)],
     ['collected with others', (p) => Promise.allSettled([p, Promise.resolve()])],
-    ['raced', (p) => Promise.race([p]).catch(() => 3)],
+    ['raced', (p) => Promise.race([p, new Promise(() => undefined)]).catch(() => 3)],
     ['awaited late', async (p) => turn().then(() => p.catch(() => 3))],
   ];
   it.each(looks)('is seen when it is %s', async (_how, look) => {

@@ -23,6 +23,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { RESOURCE_METADATA_PATH } from './auth/authenticator.js';
 import { closeWithConnection, endAfterBody } from './http/connection-end.js';
+import { parseJsonBody } from './http/json-body.js';
 import { replyError, writeError, type JsonRpcId } from './http/json-rpc-reply.js';
 import { standardHeaders } from './http/mcp-headers.js';
 import { openApiDocument } from './http/openapi.js';
@@ -124,7 +125,7 @@ export function buildApp(parts: AppParts): App {
       reply.hijack();
       const { raw } = request;
       const response = reply.raw;
-      const body = parseBody(request.body);
+      const body = parseJsonBody(request.body, parts.mcp.limits.requestDepthMax);
       try {
         const principal = await admit(raw, response);
         if (principal === undefined) return;
@@ -146,7 +147,7 @@ export function buildApp(parts: AppParts): App {
     if (body === undefined) {
       replyError(response, 400, null, {
         code: WireCode.parseError,
-        message: 'Parse error: the request body is not valid JSON',
+        message: `Parse error: the request body is not valid JSON of at most ${parts.mcp.limits.requestDepthMax} levels`,
       });
       return;
     }
@@ -159,6 +160,7 @@ export function buildApp(parts: AppParts): App {
     if (isStreamRequest(body) && (await serveStream(parts.stream, request, response, body, principal))) return;
     if (isTaskSubscription(body) && (await serveTaskSubscription(subscriptions, request, response, body, principal)))
       return;
+    if (isJSONRPCRequest(body) && body.method === 'tools/call') parts.mcp.calls.track(response);
     const mismatch = callHeaderProblem(parts.mcp, request, body);
     if (mismatch !== undefined) {
       replyError(response, 400, mismatch.id, mismatch.error);
@@ -240,13 +242,4 @@ function callHeaderProblem(
   if (tool === undefined || !call.success) return undefined;
   const error = paramHeaderProblem(tool, call.data.arguments, request.headers);
   return error === undefined ? undefined : { id: body.id as JsonRpcId, error };
-}
-
-function parseBody(body: unknown): unknown {
-  if (!Buffer.isBuffer(body)) return undefined;
-  try {
-    return JSON.parse(body.toString('utf8')) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -10,6 +10,7 @@ const count = z.int().positive();
 
 export const frontEndLimitsShape = {
   requestBytesMax: count.default(1024 * 1024).meta({ description: 'Largest request body' }),
+  requestDepthMax: count.default(256).meta({ description: 'Deepest nesting of a request body' }),
   refusedBodyMsMax: ms
     .default(5_000)
     .meta({ description: 'Time to read and drop the rest of a body that is too large' }),

@@ -31,6 +31,7 @@ import { chooseAuthenticator, resourceMetadata } from './auth/authenticator.js';
 import { FrontEndLimits, type FrontEndConfig } from './config.js';
 import { CancellableRequests } from './legacy/cancellable-requests.js';
 import { Sessions } from './legacy/session.js';
+import { OpenCalls } from './mcp/open-calls.js';
 import type { McpParts } from './mcp/parts.js';
 import { RequestStates } from './mcp/request-states.js';
 import { OpenStreams } from './stream/open-streams.js';
@@ -45,6 +46,7 @@ export class FrontEndService {
   readonly #logger: Logger;
   readonly #metrics = createMetrics({ service: 'front_end' });
   readonly #readiness = createReadiness(['nats', 'listening']);
+  readonly #calls = new OpenCalls();
   #broker: Broker | undefined;
   #store: Store | undefined;
   #catalogue: { close(): void } | undefined;
@@ -100,6 +102,7 @@ export class FrontEndService {
       catalogue,
       toolArguments: new ToolArguments(),
       requestStates: new RequestStates(config.sessionKey, limits.requestStateMsMax),
+      calls: this.#calls,
       retentionClasses: options.retentionClasses,
       shards: options.shards,
       limits,
@@ -147,7 +150,8 @@ export class FrontEndService {
 
   async stop(): Promise<void> {
     this.#readiness.fail('draining', 'this front end is shutting down');
-    await this.#streams?.drain(Math.max(1_000, this.#config.shutdownMsMax - 2_000));
+    const msMax = Math.max(1_000, this.#config.shutdownMsMax - 2_000);
+    await Promise.all([this.#streams?.drain(msMax), this.#calls.drain(msMax)]);
     this.#streams?.close();
     await this.#app?.close();
     this.#cancellable?.close();

@@ -13,7 +13,7 @@ import { openStreams, send, until } from './http.js';
 import { startScene, type Scene } from './scene.js';
 
 const ANSWER_MS_MAX = 10_000;
-const RUNS = 600;
+const RUNS = 400;
 
 let scene: Scene;
 let taskId: string;

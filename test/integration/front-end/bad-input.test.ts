@@ -175,6 +175,14 @@ describe('the body', () => {
     async (body) => expectError(await post(body), 400, -32700, /not valid JSON/),
   );
 
+  test.each([257, 10_000, 40_000])('that is nested %i levels deep is a parse error', async (depth) => {
+    const { body, ...sent } = asSent('tools/call', { name: 'unserved', arguments: { text: '$DEEP' } });
+    const levels = depth - 3;
+    const deep = body.replace('"$DEEP"', '['.repeat(levels) + ']'.repeat(levels));
+    expectError(await send(a, { ...sent, body: deep }), 400, -32700, /at most 256 levels/);
+    expectError(await post('['.repeat(depth) + ']'.repeat(depth)), 400, -32700, /at most 256 levels/);
+  });
+
   test('that is not UTF-8 gets an answer', async () => {
     expectError(await post(Buffer.from([0xff, 0xfe, 0x00])), 400, -32700, /not valid JSON/);
   });

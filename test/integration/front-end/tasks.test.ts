@@ -129,6 +129,31 @@ describe('tools/call without the extension', () => {
     expect(error).toMatchObject({ code: -32603, message: expect.stringContaining('no result within 500 ms') });
     expect(await ended(b, await newHiddenTask(known))).toMatchObject({ status: 'cancelled' });
   });
+
+  test('a front end that drains waits for its calls', async () => {
+    const leaving = await scene.frontEnd();
+    const known = await hiddenTasks();
+    const calling = call(leaving.endpoint, 'count', { n: 40, everyMs: 50 }, NO_EXTENSION);
+    await newHiddenTask(known);
+    leaving.kill('SIGTERM');
+    expect((await calling).result).toMatchObject({ content: [{ type: 'text', text: '40' }] });
+    expect(await leaving.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('but not for ever: what takes longer is answered with an error, and its task is cancelled', async () => {
+    const leaving = await scene.frontEnd({ TASKSTREAM_SHUTDOWN_MS_MAX: '4000' });
+    const known = await hiddenTasks();
+    const calling = call(leaving.endpoint, 'count', { n: 10_000, everyMs: 50 }, NO_EXTENSION);
+    const taskId = await newHiddenTask(known);
+    leaving.kill('SIGTERM');
+    const { status, error } = await calling;
+    expect({ status, error }).toMatchObject({
+      status: 200,
+      error: { code: -32603, data: { reason: 'temporarily_unavailable' } },
+    });
+    expect(await leaving.exited).toEqual({ code: 0, signal: null });
+    expect(await ended(b, taskId)).toMatchObject({ status: 'cancelled' });
+  });
 });
 
 /** Hidden tasks are short-lived: they are in the class of one hour. */
@@ -191,10 +216,10 @@ describe('a call that is no good', () => {
 
   test('arguments that fit into a request and not into the store are refused, and no task is made', async () => {
     const before = await specCount();
-    const { headers, body } = asSent('tools/call', { name: 'unserved', arguments: { numbers: '$NUMBERS' } });
+    const sent = asSent('tools/call', { name: 'unserved', arguments: { numbers: '$NUMBERS' } });
     // Four characters on the wire, twenty-one where numbers are written out.
     const numbers = Array.from({ length: 200_000 }, () => '1e20').join(',');
-    const answer = await send(a, { headers, body: body.replace('"$NUMBERS"', `[${numbers}]`) });
+    const answer = await send(a, { ...sent, body: sent.body.replace('"$NUMBERS"', `[${numbers}]`) });
     expect(answer.status).toBe(200);
     expect(jsonRpc(answer).error).toMatchObject({ code: -32602, message: expect.stringContaining('too large') });
     expect(await specCount()).toBe(before);

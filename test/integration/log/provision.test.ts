@@ -157,10 +157,10 @@ describe('limits', () => {
 describe('what cannot be changed safely is refused with the setting and both values', () => {
   const changes: ReadonlyArray<readonly [string, Partial<StreamConfig>, string, RegExp]> = [
     ['subjects', { subjects: ['evt.other.0.*'] }, 'subjects', /has subjects \["evt\.other\.0\.\*"\]/],
-    ['retention', { retention: 'interest' as never }, 'retention', /has retention "interest".*wants "limits"/],
-    ['storage', { storage: 'memory' as never }, 'storage', /has storage "memory".*wants "file"/],
-    ['discard', { discard: 'old' as never }, 'discard', /has discard "old".*wants "new"/],
-    ['compression', { compression: 'none' as never }, 'compression', /has compression "none".*wants "s2"/],
+    ['retention', { retention: 'interest' }, 'retention', /has retention "interest".*wants "limits"/],
+    ['storage', { storage: 'memory' }, 'storage', /has storage "memory".*wants "file"/],
+    ['discard', { discard: 'old' }, 'discard', /has discard "old".*wants "new"/],
+    ['compression', { compression: 'none' }, 'compression', /has compression "none".*wants "s2"/],
     ['layout', { metadata: { taskstream_layout: '2' } }, 'layout version', /has layout version "2".*wants "1"/],
     ['no layout', { metadata: {} }, 'layout version', /has layout version null.*wants "1"/],
     ['no live tail', { republish: undefined as never }, 'republish', /has republish null/],

@@ -213,6 +213,19 @@ describe('purged as a whole under an open stream', () => {
     expect(end).toEqual({ type: 'gone', earliestSeq: log.nextSeq });
   });
 
+  it('is gone for a cursor that comes before this node has seen it, with the next seq as what is left', async () => {
+    const { spec, log } = await writtenTask();
+    const late = await connectStore(nats.url, { feedRingBytesMax: 1, tailCheckMs: 600_000, tailCheckMsMax: 600_000 });
+    const follower = await late.store.events.open(spec.taskId, undefined);
+    await purgeBelow(spec);
+    await expect(late.store.events.open(spec.taskId, 3)).rejects.toMatchObject({
+      code: 'events_gone',
+      details: { earliestSeq: log.nextSeq },
+    });
+    follower.close('rotated');
+    await late[Symbol.asyncDispose]();
+  });
+
   it('is unknown to the next one that opens it, once this node has seen it', async () => {
     const { spec } = await writtenTask();
     const session = await reader.store.events.open(spec.taskId, undefined);

@@ -134,7 +134,7 @@ describe('creation', () => {
     await on.broker.jsm.streams.update(WORK_STREAM, { ...config, max_msgs: 1 });
     await createTask(on).catch(() => undefined);
     const spec = testSpec();
-    await expect(unlucky.store.tasks.create(spec)).rejects.toThrow();
+    await expect(unlucky.store.tasks.create(spec)).rejects.toThrow(/full/);
     await on.broker.jsm.streams.update(WORK_STREAM, config);
     const snapshot = await other.store.tasks.read(spec.taskId);
     expect(snapshot?.status).toMatchObject({ status: 'failed', error: { code: -32603 } });

@@ -28,7 +28,8 @@ afterAll(async () => {
 const store = (i: number) => stores[i % STORES] as TestStore;
 const eventsOf = async (taskId: string) =>
   (await storedLines(store(0), taskId)).map((line) => JSON.parse(line) as TaskEvent);
-const attemptOf = (event: TaskEvent) => (event._meta?.['dev.taskstream/event'] as { attempt: number }).attempt;
+const attemptOf = (event: TaskEvent) =>
+  (event._meta?.['dev.taskstream/event'] as { attempt: number } | undefined)?.attempt ?? -1;
 
 async function tailOf(on: TestStore, taskId: string): Promise<Tail> {
   const tail = await on.store.attempts.readTail(taskId);

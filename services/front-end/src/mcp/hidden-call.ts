@@ -1,12 +1,13 @@
 /**
  * A synchronous call in 2026-07-28: a task that nobody sees runs on the same workers, and its result is the answer.
  *
- * Invariants: a disconnect cancels the hidden task; a question of it becomes an `InputRequiredResult` whose state is
- * bound to owner, tool and arguments; a key is asked once per round; progress goes out before the result.
+ * Invariants: a disconnect cancels the hidden task, and so does a node that can wait no longer; a question of it becomes
+ * an `InputRequiredResult` whose state is bound to owner, tool and arguments; a key is asked once per round; progress
+ * goes out before the result.
  */
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { TaskSnapshot, TaskSpec } from '@taskstream/core';
-import { invalidParams, isTerminal, WireCode } from '@taskstream/protocol';
+import { invalidParams, isTerminal, temporarilyUnavailable, WireCode } from '@taskstream/protocol';
 import { protocolError } from '../wire-errors.js';
 import type { Caller } from './call-context.js';
 import { freshSnapshot } from './facts.js';
@@ -62,7 +63,8 @@ async function waitForAnswer(
 ): Promise<Result> {
   const { spec } = from;
   const { signal, notify, _meta } = context.mcpReq;
-  const bound = AbortSignal.any([signal, AbortSignal.timeout(parts.limits.callMsMax)]);
+  const { stopping } = parts.calls;
+  const bound = AbortSignal.any([signal, stopping, AbortSignal.timeout(parts.limits.callMsMax)]);
   let told: Promise<void> = Promise.resolve();
   const onProgress = progressRelay(progressTokenOf(_meta), parts.limits.progressPerSecondMax, (notification) => {
     // A caller that is gone aborts the call by itself.
@@ -80,7 +82,10 @@ async function waitForAnswer(
       return { resultType: 'input_required', inputRequests: Object.fromEntries(open), requestState };
     }
   }
-  await parts.tasks.cancel(spec.taskId, signal.aborted ? 'The caller went away' : 'The call took too long');
+  const stopped = stopping.aborted && !signal.aborted;
+  const why = signal.aborted ? 'The caller went away' : stopped ? 'Its node was shut down' : 'The call took too long';
+  await parts.tasks.cancel(spec.taskId, why);
+  if (stopped) throw protocolError(temporarilyUnavailable('This node is shutting down; call again'));
   throw protocolError({
     code: WireCode.internalError,
     message: `${spec.tool} gave no result within ${parts.limits.callMsMax} ms; call it as a task`,

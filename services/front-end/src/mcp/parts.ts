@@ -3,6 +3,7 @@
  */
 import type { EventReader, RetentionClass, TaskStore, ToolCatalogue } from '@taskstream/core';
 import type { FrontEndLimits } from '../config.js';
+import type { OpenCalls } from './open-calls.js';
 import type { RequestStates } from './request-states.js';
 import type { ToolArguments } from '../tool-arguments.js';
 
@@ -12,6 +13,7 @@ export interface McpParts {
   readonly catalogue: ToolCatalogue;
   readonly toolArguments: ToolArguments;
   readonly requestStates: RequestStates;
+  readonly calls: OpenCalls;
   readonly retentionClasses: ReadonlyArray<RetentionClass>;
   readonly shards: number;
   readonly limits: FrontEndLimits;
