@@ -142,7 +142,8 @@ export class HubSession implements EventStream {
         return { type: 'packs', packs: ready };
       }
       if (gotFurther) this.#fruitless = 0;
-      else if (!isOver(this.#state)) await this.#idle(seen);
+      else if (!this.#caughtUp()) await this.#insist();
+      else if (!isOver(this.#state) && this.#closedBy === undefined) await this.#change(seen);
     }
   }
 
@@ -186,19 +187,21 @@ export class HubSession implements EventStream {
     return ready;
   }
 
-  /** Nothing could be delivered: the end, a wait for live events, or a log that does not give what it should have. */
-  async #idle(seen: number): Promise<void> {
+  /** Whether nothing is left to offer: the session is over, or it is time to wait for live events. */
+  #caughtUp(): boolean {
+    const { feed } = this.#source;
+    if (isOver(this.#state)) return true;
+    const wanted = this.#wanted;
+    if (wanted === undefined || wanted < feed.nextSeq) return false;
+    if (feed.expired) this.#step({ type: 'close', reason: 'expired' });
+    else this.#step({ type: feed.terminal ? 'terminal' : 'caught_up', nextSeq: feed.nextSeq });
+    return true;
+  }
+
+  /** The log does not give what it should have: it was trimmed, or it is asked again. */
+  async #insist(): Promise<void> {
     const { feed } = this.#source;
     const wanted = this.#wanted;
-    if (wanted !== undefined && wanted >= feed.nextSeq) {
-      if (feed.expired) this.#step({ type: 'close', reason: 'expired' });
-      else if (feed.terminal) this.#step({ type: 'terminal', nextSeq: feed.nextSeq });
-      else {
-        this.#step({ type: 'caught_up', nextSeq: feed.nextSeq });
-        if (this.#closedBy === undefined) await this.#change(seen);
-      }
-      return;
-    }
     this.#fruitless++;
     if (feed.expired || this.#fruitless > PATIENCE_PAGES) {
       const first = await this.#reads.leaderNext(this.#at, 1);
@@ -218,12 +221,11 @@ export class HubSession implements EventStream {
   }
 
   /** Resolves when the feed has changed since `seen`, or this session is closed. */
-  async #change(seen: number): Promise<void> {
-    await new Promise<void>((resolve) => {
+  #change(seen: number): Promise<void> {
+    return new Promise((resolve) => {
       this.#wake = resolve;
       if (!this.#source.feed.wait(seen, resolve)) resolve();
     });
-    this.#wake = undefined;
   }
 
   async #locate(seq: number): Promise<void> {

@@ -5,7 +5,7 @@
  * connected, and given back only within its lease, because what is sent late would act on somebody else's.
  */
 import type { ClaimedItem, TaskSpec, WorkQueue } from '@taskstream/core';
-import { parseTaskId } from '@taskstream/core';
+import { parseTaskId, TaskstreamError } from '@taskstream/core';
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
 import { queueConsumer, WORK_STREAM, workSubject, workTaskId } from './names.js';
@@ -14,13 +14,15 @@ import type { StoreOptions } from './options.js';
 import { provisionQueue } from './provision.js';
 import { sleepOrAbort, whileUnavailable } from './waiting.js';
 
-/** Publishes the item of a task. Resolves also when the item is there already. @throws TaskstreamError log_unavailable */
+/** Publishes the item of a task. Resolves also when the item is there already. @throws TaskstreamError log_unavailable, stream_full */
 export async function publishWorkItem(broker: Broker, options: StoreOptions, spec: TaskSpec): Promise<void> {
   await whileUnavailable(`queueing ${spec.taskId}`, options.publishRetryMsMax, async () => {
     try {
       await broker.js.publish(workSubject(spec), undefined, { timeout: options.publishTimeoutMs });
     } catch (error) {
-      if (!isNatsFault(error, 'subject_taken')) throw error;
+      if (isNatsFault(error, 'subject_taken')) return;
+      if (!isNatsFault(error, 'stream_full')) throw error;
+      throw new TaskstreamError('stream_full', `The stream ${WORK_STREAM} is full`, { cause: error });
     }
   });
 }

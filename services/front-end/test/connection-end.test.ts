@@ -87,7 +87,11 @@ describe('an answer before the end of the body', () => {
   const head = (length: number, more = '') => `POST / HTTP/1.1\r\nhost: a\r\n${more}content-length: ${length}\r\n\r\n`;
 
   test.each(['', 'connection: close\r\n'])('reaches a client that sends on (%j)', async (more) => {
-    const socket = await serve((request, response) => refuse(request, response, 5_000));
+    let taken = 0;
+    const socket = await serve((request, response) => {
+      request.on('data', (chunk: Buffer) => (taken += chunk.length));
+      refuse(request, response, 5_000);
+    });
     let text = '';
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
     socket.write(head(300_000, more));
@@ -97,6 +101,7 @@ describe('an answer before the end of the body', () => {
     }
     await until(() => text.includes('no!'));
     expect(text).toContain('413');
+    await until(() => taken === 300_000);
     if (more === '') {
       socket.write(head(0));
       await until(() => text.split('no!').length === 3);
