@@ -33,16 +33,16 @@ export const FULL: Scale = {
   appendMs: 1_200,
   tasks: 100,
   inFlight: 100,
-  liveMs: 5_000,
+  liveMs: 4_000,
   streamsSome: 100,
   streamsMany: 1_000,
   logEvents: 100_000,
   singlesEvents: 20_000,
-  coldOpens: 20,
+  coldOpens: 15,
   warmOpens: 50,
   idleStreams: 2_000,
   moreIdleStreams: 4_000,
-  settleMs: 3_000,
+  settleMs: 2_500,
 };
 
 export const QUICK: Scale = {
@@ -226,23 +226,26 @@ function replay(): Record<string, Figure> {
 
 function memory(): Record<string, Figure> {
   const figures: Record<string, Figure> = {};
-  for (const layout of ['one', 'spread'] as const) {
-    const where = layout === 'one' ? 'one task' : 'a task each';
+  const places = { bare: 'bare node:http', one: 'one task', spread: 'a task each' };
+  for (const [layout, place] of Object.entries(places)) {
+    const ours = layout !== 'bare';
     figures[`memory.${layout}.first`] = {
       part: 'memory',
       unit: 'KiB/stream',
-      title: (s) => `resident memory, the first ${n(s.idleStreams)} idle streams, ${where}, with what is paid once`,
+      title: (s) => `resident memory, first ${n(s.idleStreams)} idle streams, ${place}, with what is paid once`,
+      ...(ours && { bare: 'memory.bare.first' }),
     };
     figures[`memory.${layout}.rss`] = {
       part: 'memory',
       unit: 'KiB/stream',
-      title: (s) => `resident memory, the next ${n(s.moreIdleStreams)} idle streams, ${where}`,
-      target: { of: 'value', atMost: 12 },
+      title: (s) => `resident memory, next ${n(s.moreIdleStreams)} idle streams, ${place}`,
+      ...(ours && { bare: 'memory.bare.rss', target: { of: 'value', atMost: 12 } }),
     };
     figures[`memory.${layout}.heap`] = {
       part: 'memory',
       unit: 'KiB/stream',
-      title: (s) => `heap and buffers in use, the next ${n(s.moreIdleStreams)} idle streams, ${where}`,
+      title: (s) => `heap and buffers in use, next ${n(s.moreIdleStreams)} idle streams, ${place}`,
+      ...(ours && { bare: 'memory.bare.heap' }),
     };
   }
   return figures;

@@ -43,6 +43,8 @@ const BY_CODE: Readonly<Record<number, NatsFault>> = {
 export function classifyNatsError(error: unknown): NatsFault {
   if (error instanceof JetStreamApiError) {
     if (error.code === 10077) return /per subject/.test(error.message) ? 'subject_taken' : 'stream_full';
+    // No suitable peers: for now while nodes are still coming up, for good when there are too few.
+    if (error.code === 10005) return /offline/.test(error.message) ? 'unavailable' : 'unknown';
     return BY_CODE[error.code] ?? (error.status === 503 ? 'unavailable' : 'unknown');
   }
   if (error instanceof jserrors.JetStreamError) {

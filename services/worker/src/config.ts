@@ -40,6 +40,7 @@ export const OTHER_KEYS: readonly string[] = [
   'allowedHosts',
   'allowedOrigins',
   'requestBytesMax',
+  'requestDepthMax',
   'streamsPerOwnerMax',
   'streamsMax',
   'heartbeatMs',

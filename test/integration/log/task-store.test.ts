@@ -132,10 +132,13 @@ describe('creation', () => {
     // The queue is full; the streams of the tasks are not.
     const config = (await on.broker.jsm.streams.info(WORK_STREAM)).config;
     await on.broker.jsm.streams.update(WORK_STREAM, { ...config, max_msgs: 1 });
-    await createTask(on).catch(() => undefined);
     const spec = testSpec();
-    await expect(unlucky.store.tasks.create(spec)).rejects.toThrow(/full/);
-    await on.broker.jsm.streams.update(WORK_STREAM, config);
+    try {
+      await createTask(on).catch(() => undefined);
+      await expect(unlucky.store.tasks.create(spec)).rejects.toThrow(/full/);
+    } finally {
+      await on.broker.jsm.streams.update(WORK_STREAM, config);
+    }
     const snapshot = await other.store.tasks.read(spec.taskId);
     expect(snapshot?.status).toMatchObject({ status: 'failed', error: { code: -32603 } });
     expect((await readTask(other, spec.taskId)).end).toMatchObject({ type: 'end', reason: 'terminal' });

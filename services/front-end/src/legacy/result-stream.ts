@@ -6,6 +6,7 @@
  * node; the last message is the response, unless the client cancelled the request.
  */
 import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { nanoid } from 'nanoid';
 import type { QuestionLeases, TaskSnapshot } from '@taskstream/core';
 import {
@@ -28,6 +29,8 @@ import { questionId } from './question-id.js';
 
 /** How often a question that another stream holds is looked at again. */
 const LEASE_RETRY_MS = 5_000;
+/** A client that stops reading events once it has the result gets its last events first. */
+const RESULT_AFTER_EVENTS_MS = 20;
 
 export interface ResultRequest {
   readonly id: JsonRpcId;
@@ -105,6 +108,7 @@ export class ResultStream implements KeptAlive {
       for await (const snapshot of watchStatus(this.#parts, taskId, this.#abort.signal, { from, onProgress })) {
         if (this.#over) break;
         if (isTerminal(snapshot.status.status)) {
+          if (this.#response.headersSent) await delay(RESULT_AFTER_EVENTS_MS);
           this.#finish(resultOf(snapshot, this.#request.related));
           break;
         }
