@@ -11,7 +11,7 @@ import { exampleTools } from './tools/index.js';
 
 /** @throws ServiceError when the module cannot be loaded or does not export an array of tools */
 export async function loadTools(file: string | undefined, auditRoots: string[]): Promise<Tool[]> {
-  if (file === undefined) return exampleTools({ auditRoots });
+  if (file === undefined) return exampleTools({ auditRoots: auditRoots.map((root) => resolve(root)) });
   let module: { default?: unknown };
   try {
     module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
