@@ -55,6 +55,8 @@ const store = (i: number) => roaming[i % roaming.length] as TestStore;
 const done = (log: AttemptLog) => log.appendStatus({ status: 'completed', result: { content: [] } });
 
 interface Traffic {
+  /** Resolves when so many more events have been acknowledged. */
+  goesOn(events: number): Promise<void>;
   /** Stops writing, waits for every reader, and checks that each got exactly what the log holds. */
   finish(): Promise<{ events: number; readings: number }>;
 }
@@ -91,7 +93,12 @@ async function startTraffic(): Promise<Traffic> {
       return { spec, acknowledged, readings, work: Promise.all([writing, coming]) };
     }),
   );
+  const acknowledgedNow = () => tasks.reduce((sum, task) => sum + task.acknowledged.length, 0);
   return {
+    async goesOn(events) {
+      const target = acknowledgedNow() + events;
+      await expect.poll(acknowledgedNow, { timeout: 60_000, interval: 20 }).toBeGreaterThanOrEqual(target);
+    },
     async finish() {
       over = true;
       let events = 0;
@@ -160,17 +167,18 @@ describe('the leader of the stream', () => {
   it('is killed during appends and reads, again and again', async () => {
     const traffic = await startTraffic();
     for (let round = 0; round < 3; round++) {
-      await delay(600);
+      await traffic.goesOn(80);
       const victim = await leader();
       victim.kill('SIGKILL');
       await victim.exited;
-      await delay(1_200);
+      // The others go on without it.
+      await traffic.goesOn(40);
       await victim.restart();
       await nats.cluster.waitUntilReady();
     }
-    await delay(500);
+    await traffic.goesOn(80);
     const { events, readings } = await traffic.finish();
-    expect(events).toBeGreaterThan(200);
+    expect(events).toBeGreaterThan(400);
     expect(readings).toBeGreaterThan(WRITERS * 3);
     expect(seen.retried).toBeGreaterThan(0);
     expect(seen.fenced).toBe(0);
@@ -178,14 +186,14 @@ describe('the leader of the stream', () => {
 
   it('hangs, is deposed, and goes on as if nothing had happened', async () => {
     const traffic = await startTraffic();
-    await delay(500);
+    await traffic.goesOn(80);
     const victim = await leader();
     victim.kill('SIGSTOP');
     const others = nats.cluster.nodes.filter((node) => node !== victim);
     await expect.poll(async () => others.includes(await leader()), { timeout: 30_000, interval: 200 }).toBe(true);
-    await delay(1_500);
+    await traffic.goesOn(60);
     victim.kill('SIGCONT');
-    await delay(1_500);
+    await traffic.goesOn(80);
     const { events } = await traffic.finish();
     expect(events).toBeGreaterThan(100);
     expect(seen.fenced).toBe(0);
