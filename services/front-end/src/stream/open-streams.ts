@@ -33,7 +33,7 @@ export class OpenStreams {
   readonly #limits: FrontEndLimits;
   readonly #writers = new Set<KeptAlive>();
   readonly #byOwner = new Map<string, number>();
-  readonly #byConnection = new WeakMap<Socket, Set<string>>();
+  readonly #byConnection = new WeakMap<Socket, readonly string[]>();
   readonly #timer: NodeJS.Timeout;
   #count = 0;
   #draining = false;
@@ -50,15 +50,14 @@ export class OpenStreams {
 
   take(owner: string, taskId: string, connection: Socket): StreamPlace | Refusal {
     if (this.#draining) return 'draining';
-    const active = this.#byConnection.get(connection) ?? new Set<string>();
-    if (active.has(taskId)) return 'active';
+    const active = this.#byConnection.get(connection) ?? [];
+    if (active.includes(taskId)) return 'active';
     const ofOwner = this.#byOwner.get(owner) ?? 0;
     if (ofOwner >= this.#limits.streamsPerOwnerMax) return 'owner_limit';
     if (this.#count >= this.#limits.streamsMax) return 'node_limit';
     this.#count++;
     this.#byOwner.set(owner, ofOwner + 1);
-    active.add(taskId);
-    this.#byConnection.set(connection, active);
+    this.#byConnection.set(connection, [...active, taskId]);
     let attached: KeptAlive | undefined;
     let released = false;
     return {
@@ -74,7 +73,8 @@ export class OpenStreams {
         const left = (this.#byOwner.get(owner) ?? 1) - 1;
         if (left === 0) this.#byOwner.delete(owner);
         else this.#byOwner.set(owner, left);
-        active.delete(taskId);
+        const still = this.#byConnection.get(connection)?.filter((id) => id !== taskId) ?? [];
+        this.#byConnection.set(connection, still);
         if (attached !== undefined) this.#writers.delete(attached);
       },
     };
