@@ -24,6 +24,7 @@ export type {
   ToolResult,
 } from './api.js';
 export { localStorageCursorStore, memoryCursorStore, type CursorStore } from './cursor-store.js';
+export { adviceFor } from './error-advice.js';
 export { CLIENT_ERROR_CODES, ClientError, isClientError, type ClientErrorCode } from './errors.js';
 export { followTask } from './follow-task.js';
 export { DEFAULT_LIMITS, type ClientLimits } from './limits.js';

@@ -4,7 +4,7 @@
  * Invariants: the body is read only when a message is asked for, so that a slow consumer slows the sender; a message
  * that was cut off is never handed on; bytes that are not UTF-8 are a fault, not replaced; one message is bounded.
  */
-import { createParser, type EventSourceParser } from 'eventsource-parser';
+import { EventStreamReader } from './event-stream.js';
 import type { ProtocolFault } from './notices.js';
 import { ShapeError } from './shape.js';
 import { parseMessage, type Message } from './wire.js';
@@ -31,7 +31,7 @@ export class MessageReader {
   readonly #body: ReadableStreamDefaultReader<Uint8Array>;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
   readonly #charsMax: number;
-  readonly #parser: EventSourceParser | undefined;
+  readonly #events: EventStreamReader | undefined;
   /** What the last chunk held, faults in their place; bounded by the size of a chunk. */
   readonly #ready: (Incoming | WireFault)[] = [];
   #json = '';
@@ -42,17 +42,10 @@ export class MessageReader {
     this.#charsMax = charsMax;
     const mediaType = contentType.split(';')[0]?.trim().toLowerCase();
     if (mediaType === 'text/event-stream') {
-      this.#parser = createParser({
-        maxBufferSize: charsMax,
-        onEvent: ({ data }) => {
-          // A frame without data only carries an id or a retry time.
-          if (data !== '') this.#push(data);
-        },
+      this.#events = new EventStreamReader({
+        onData: (data) => this.#push(data),
         onComment: () => {
           this.#ready.push({ type: 'heartbeat' });
-        },
-        onError: ({ type }) => {
-          if (type === 'max-buffer-size-exceeded') this.#refuseSize();
         },
       });
     } else if (mediaType !== 'application/json') {
@@ -87,8 +80,9 @@ export class MessageReader {
       return;
     }
     const chunk = this.#decode(value);
-    if (this.#parser !== undefined) {
-      this.#parser.feed(chunk);
+    if (this.#events !== undefined) {
+      this.#events.feed(chunk);
+      if (this.#events.pending > this.#charsMax) this.#refuseSize();
       return;
     }
     this.#json += chunk;

@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events';
 import { isatty } from 'node:tty';
-import { createTaskClient } from '@taskstream/client';
+import { adviceFor, createTaskClient, isClientError } from '@taskstream/client';
 import ora from 'ora';
 import type { CommandContext } from './commands/context.js';
 import { doctor } from './commands/doctor.js';
@@ -80,7 +80,8 @@ try {
     { out: (text) => void stdout.write(text), err: (text) => void stderr.write(text) },
   );
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = isClientError(error) ? `${reason}; ${adviceFor(error)}` : reason;
   note(isExpected(error) ? `taskstream: ${message}` : `taskstream: unexpected error, please report it: ${message}`);
   process.exitCode = exitCodeOf(error);
 }
