@@ -12,7 +12,7 @@ function script(parentTaskId) {
   const helper = { agentId: 'helper', parentTaskId };
   const checker = { agentId: 'checker', parentTaskId };
   const say = (itemId, text, who) =>
-    text.split(/(?<= )/).map((part) => ['message.part', { text: part }, { ...who, itemId }]);
+    text.split(/(?<= )/).map((part) => ['message.delta', { text: part }, { ...who, itemId }]);
   const mixed = (a, b) =>
     Array.from({ length: Math.max(a.length, b.length) }, (_, i) => [a[i], b[i]])
       .flat()
@@ -23,13 +23,13 @@ function script(parentTaskId) {
     ...say('m1', 'I will look at the licences of this repository. ', lead),
     [
       'tool.started',
-      { tool: 'list_files', args: { glob: '**/LICENSE' } },
+      { name: 'list_files', input: { glob: '**/LICENSE' } },
       { ...lead, itemId: 't1', parentItemId: 'm1', toolCallId: 'call-1' },
     ],
-    ['tool.finished', { found: 2 }, { ...lead, itemId: 't1', toolCallId: 'call-1' }],
+    ['tool.finished', { output: { found: 2 } }, { ...lead, itemId: 't1', toolCallId: 'call-1' }],
     [
       'tool.started',
-      { tool: 'delegate', args: { to: 'helper' } },
+      { name: 'delegate', input: { to: 'helper' } },
       { ...lead, itemId: 't2', parentItemId: 'm1', toolCallId: 'call-2' },
     ],
     ['agent.started', { name: 'helper' }, { ...helper, itemId: 'a2', parentItemId: 't2', toolCallId: 'call-2' }],
@@ -40,21 +40,33 @@ function script(parentTaskId) {
     ),
     [
       'tool.started',
-      { tool: 'delegate', args: { to: 'checker' } },
+      { name: 'delegate', input: { to: 'checker' } },
       { ...helper, itemId: 't3', parentItemId: 'm2', toolCallId: 'call-3' },
     ],
     ['agent.started', { name: 'checker' }, { ...checker, itemId: 'a3', parentItemId: 't3', toolCallId: 'call-3' }],
     ['message.started', { role: 'assistant' }, { ...checker, itemId: 'm3', parentItemId: 'a3' }],
     ...mixed(say('m3', 'It is the ISC licence, word for word. ', checker), say('m1', 'I wait. ', lead)),
-    ['artifact.made', { name: 'diff.txt', uri: 'file:///diff.txt' }, { ...checker, itemId: 'f1', parentItemId: 'm3' }],
+    ['artifact.started', { name: 'diff.txt' }, { ...checker, itemId: 'f1', parentItemId: 'm3' }],
+    ['artifact.delta', { text: '- a\n' }, { ...checker, itemId: 'f1' }],
+    ['artifact.delta', { text: '+ b\n' }, { ...checker, itemId: 'f1' }],
+    ['artifact.finished', {}, { ...checker, itemId: 'f1' }],
+
     ['message.finished', {}, { ...checker, itemId: 'm3' }],
-    ['tool.finished', { licence: 'ISC' }, { ...helper, itemId: 't3', toolCallId: 'call-3' }],
+    ['agent.finished', {}, { ...checker, itemId: 'a3' }],
+    ['tool.finished', { output: { licence: 'ISC' } }, { ...helper, itemId: 't3', toolCallId: 'call-3' }],
     ...say('m2', 'So it is ISC.', helper),
     ['message.finished', {}, { ...helper, itemId: 'm2' }],
-    ['tool.finished', { licences: ['Apache-2.0', 'ISC'] }, { ...lead, itemId: 't2', toolCallId: 'call-2' }],
-    ['artifact.made', { name: 'report.md', uri: 'file:///report.md' }, { ...lead, itemId: 'f2', parentItemId: 'm1' }],
+    ['agent.finished', {}, { ...helper, itemId: 'a2' }],
+    ['tool.finished', { output: { licences: ['Apache-2.0', 'ISC'] } }, { ...lead, itemId: 't2', toolCallId: 'call-2' }],
+    [
+      'artifact.started',
+      { name: 'report.md', mimeType: 'text/markdown' },
+      { ...lead, itemId: 'f2', parentItemId: 'm1' },
+    ],
+    ['artifact.finished', { text: '# Licences\n' }, { ...lead, itemId: 'f2' }],
     ...say('m1', 'Two licences, both permissive.', lead),
     ['message.finished', {}, { ...lead, itemId: 'm1' }],
+    ['agent.finished', {}, { ...lead, itemId: 'a1' }],
   ];
 }
 

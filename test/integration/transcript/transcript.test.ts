@@ -3,11 +3,19 @@
  * uninterrupted reader sees.
  */
 import { fileURLToPath } from 'node:url';
+import {
+  applyEvent,
+  EMPTY_TRANSCRIPT,
+  foldTranscript,
+  verifyExport,
+  type Transcript,
+  type TranscriptItem,
+} from '@taskstream/client/transcript';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startNats, type TestNats } from '../../support/nats.js';
 import { callTask, expectContiguous, readStream, seqOf } from '../../support/rpc.js';
 import { startFrontEnd, startWorker, stopAll, type FrontEnd, type TestProcess } from '../../support/system.js';
-import { foldTranscript, type Item } from './fold.js';
 
 const TOOLS = fileURLToPath(new URL('./transcript-tools.mjs', import.meta.url));
 const PARENT_TASK = 'd0-the-task-that-called-this-one';
@@ -51,115 +59,49 @@ async function readInPieces(taskId: string): Promise<{ params: string[]; cuts: n
   return { params: [...params, ...rest.params], cuts };
 }
 
-const item = (
-  kind: string,
-  id: string,
-  agentId: string,
-  begun: Record<string, unknown>,
-  more: { text?: string; ended?: Item['ended']; toolCallId?: string; children?: Item[] } = {},
-): Item => ({
-  id,
-  kind,
-  agentId,
-  begun,
-  toolCallId: more.toolCallId,
-  parentTaskId: PARENT_TASK,
-  text: more.text ?? '',
-  ended: more.ended ?? [],
-  children: more.children ?? [],
-});
+type Branch = readonly [line: string, ...children: Branch[]];
 
-const ASSISTANT = { role: 'assistant' };
-const TREE: Item[] = [
-  item(
-    'agent',
-    'a1',
-    'lead',
-    { name: 'lead' },
-    {
-      children: [
-        item('message', 'm1', 'lead', ASSISTANT, {
-          text: 'I will look at the licences of this repository. Meanwhile the helper reads them one by one. I wait. Two licences, both permissive.',
-          ended: [{}],
-          children: [
-            item(
-              'tool',
-              't1',
-              'lead',
-              { tool: 'list_files', args: { glob: '**/LICENSE' } },
-              {
-                toolCallId: 'call-1',
-                ended: [{ found: 2 }],
-              },
-            ),
-            item(
-              'tool',
-              't2',
-              'lead',
-              { tool: 'delegate', args: { to: 'helper' } },
-              {
-                toolCallId: 'call-2',
-                ended: [{ licences: ['Apache-2.0', 'ISC'] }],
-                children: [
-                  item(
-                    'agent',
-                    'a2',
-                    'helper',
-                    { name: 'helper' },
-                    {
-                      toolCallId: 'call-2',
-                      children: [
-                        item('message', 'm2', 'helper', ASSISTANT, {
-                          text: 'The first is Apache, the second I do not know. So it is ISC.',
-                          ended: [{}],
-                          children: [
-                            item(
-                              'tool',
-                              't3',
-                              'helper',
-                              { tool: 'delegate', args: { to: 'checker' } },
-                              {
-                                toolCallId: 'call-3',
-                                ended: [{ licence: 'ISC' }],
-                                children: [
-                                  item(
-                                    'agent',
-                                    'a3',
-                                    'checker',
-                                    { name: 'checker' },
-                                    {
-                                      toolCallId: 'call-3',
-                                      children: [
-                                        item('message', 'm3', 'checker', ASSISTANT, {
-                                          text: 'It is the ISC licence, word for word. ',
-                                          ended: [{}],
-                                          children: [
-                                            item('artifact', 'f1', 'checker', {
-                                              name: 'diff.txt',
-                                              uri: 'file:///diff.txt',
-                                            }),
-                                          ],
-                                        }),
-                                      ],
-                                    },
-                                  ),
-                                ],
-                              },
-                            ),
-                          ],
-                        }),
-                      ],
-                    },
-                  ),
+/** One line an item: everything that the events say of it. */
+const branch = (item: TranscriptItem): Branch => {
+  const { id, kind, agentId, name, role, toolCallId, text, begun, ended, state, parentTaskId } = item;
+  expect(parentTaskId).toBe(PARENT_TASK);
+  const { input } = begun ?? {};
+  const { output } = ended ?? {};
+  const facts = [name ?? role, toolCallId, input, output, text === '' ? undefined : text];
+  const told = facts.filter((fact) => fact !== undefined).map((fact) => JSON.stringify(fact));
+  return [`${kind} ${id} of ${agentId}, ${state}: ${told.join(' ')}`, ...item.children.map(branch)];
+};
+const treeOf = ({ roots }: Transcript): Branch[] => roots.map(branch);
+const read = (params: readonly string[]): unknown[] => params.map((text) => JSON.parse(text) as unknown);
+
+const TREE: Branch[] = [
+  [
+    'agent a1 of lead, finished: "lead"',
+    [
+      'message m1 of lead, finished: "assistant" "I will look at the licences of this repository. Meanwhile the helper reads them one by one. I wait. Two licences, both permissive."',
+      ['tool t1 of lead, finished: "list_files" "call-1" {"glob":"**/LICENSE"} {"found":2}'],
+      [
+        'tool t2 of lead, finished: "delegate" "call-2" {"to":"helper"} {"licences":["Apache-2.0","ISC"]}',
+        [
+          'agent a2 of helper, finished: "helper" "call-2"',
+          [
+            'message m2 of helper, finished: "assistant" "The first is Apache, the second I do not know. So it is ISC."',
+            [
+              'tool t3 of helper, finished: "delegate" "call-3" {"to":"checker"} {"licence":"ISC"}',
+              [
+                'agent a3 of checker, finished: "checker" "call-3"',
+                [
+                  'message m3 of checker, finished: "assistant" "It is the ISC licence, word for word. "',
+                  ['artifact f1 of checker, finished: "diff.txt" "- a\\n+ b\\n"'],
                 ],
-              },
-            ),
-            item('artifact', 'f2', 'lead', { name: 'report.md', uri: 'file:///report.md' }),
+              ],
+            ],
           ],
-        }),
+        ],
       ],
-    },
-  ),
+      ['artifact f2 of lead, finished: "report.md" "# Licences\\n"'],
+    ],
+  ],
 ];
 
 test('a transcript is the same from one stream, from one that was cut ten times, and read again later', async () => {
@@ -168,23 +110,41 @@ test('a transcript is the same from one stream, from one that was cut ten times,
   const again = await readStream(endpoint(1), taskId);
   expect(pieces.cuts).toBe(10);
   expectContiguous(pieces.params, 0);
-  expect(foldTranscript(whole.params)).toEqual(TREE);
-  expect(foldTranscript(pieces.params)).toEqual(TREE);
-  expect(foldTranscript(again.params)).toEqual(TREE);
+  for (const { params } of [whole, pieces, again]) {
+    const transcript = foldTranscript(read(params));
+    expect(treeOf(transcript)).toEqual(TREE);
+    expect(transcript).toMatchObject({ taskId, status: 'completed', anomalies: [] });
+  }
   expect(pieces.params).toEqual(whole.params);
+  const text = whole.params.map((line) => `${line}\n`).join('');
+  expect(await verifyExport([text])).toMatchObject({ complete: true, events: whole.params.length, taskId });
 
-  // The tree shows every one of its events: without one, or with one twice, it is another.
-  const folded = (events: readonly string[]) => {
-    try {
-      return foldTranscript(events);
-    } catch (error) {
-      return String(error);
-    }
-  };
-  const own = whole.params.flatMap((text, i) => (text.includes('"type":"com.example.') ? [i] : []));
+  // The tree shows every one of its events: without one it is another, or the transcript says what is missing.
+  const events = read(whole.params);
+  const own = whole.params.flatMap((line, i) => (line.includes('"type":"com.example.') ? [i] : []));
   expect(own.length).toBeGreaterThan(50);
   for (const i of own) {
-    expect(folded(whole.params.toSpliced(i, 1))).not.toEqual(TREE);
-    expect(folded(whole.params.toSpliced(i, 0, whole.params[i]!))).not.toEqual(TREE);
+    const without = foldTranscript(events.toSpliced(i, 1));
+    expect(treeOf(without)).not.toEqual(TREE);
+    expect(without.anomalies[0]).toMatchObject({ anomaly: 'gap', seq: i + 1 });
+    expect(await verifyExport([text.split('\n').toSpliced(i, 1).join('\n')])).toMatchObject({ gapFree: false });
   }
+
+  // However the stream is cut and resumed, and however often a piece comes again.
+  const cuts = fc.array(fc.tuple(fc.nat(20), fc.nat(20)), { maxLength: 12 });
+  fc.assert(
+    fc.property(cuts, (steps) => {
+      let transcript = EMPTY_TRANSCRIPT;
+      let next = 0;
+      for (const [length, back] of [...steps, [events.length, 0] as const]) {
+        for (const event of events.slice(Math.max(0, next - back), next + length)) {
+          transcript = applyEvent(transcript, event);
+        }
+        next = Math.min(events.length, next + length);
+      }
+      expect(treeOf(transcript)).toEqual(TREE);
+      expect(transcript.anomalyCount).toBe(0);
+    }),
+    { numRuns: 100 },
+  );
 });
