@@ -42,6 +42,11 @@ export class TaskstreamError extends Error {
   }
 }
 
+/** How messages name an attempt: `count (task d0-…, attempt 1)`. */
+export function attemptName(tool: string, taskId: string, attempt: number): string {
+  return `${tool} (task ${taskId}, attempt ${attempt})`;
+}
+
 export function isTaskstreamError(error: unknown, code?: ErrorCode): error is TaskstreamError {
   return error instanceof TaskstreamError && (code === undefined || error.code === code);
 }

@@ -9,7 +9,8 @@ export {
   type SearchStep,
 } from './cursor-search.js';
 export { backoffMs, decideDispatch, type AttemptFacts, type DispatchDecision, type DispatchInput } from './dispatch.js';
-export { isTaskstreamError, TaskstreamError, type ErrorCode } from './errors.js';
+export { attemptName, isTaskstreamError, TaskstreamError, type ErrorCode } from './errors.js';
+export { encodePayload } from './event-payload.js';
 export { HAPPENINGS, nextPhase, PHASES, phaseOf, REFUSED, statusOf, type Happening, type Phase } from './lifecycle.js';
 export { fit, forEachLine, packEnd, packFrom, type Fit, type Pack } from './pack.js';
 export type {
@@ -18,6 +19,7 @@ export type {
   AttemptStore,
   ClaimedItem,
   Delivery,
+  CoalesceRule,
   EventDraft,
   EventReader,
   EventStream,

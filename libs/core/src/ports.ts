@@ -10,11 +10,18 @@ import type { Pack } from './pack.js';
 import type { TaskSpec } from './spec.js';
 import type { ToolDefinition } from './tool-definition.js';
 
+/**
+ * What becomes of an event that is still queued when the next one of the same type and identity comes: the texts are
+ * put together (`text`), or the later payload stands for both (`latest`).
+ */
+export type CoalesceRule = 'text' | 'latest';
+
 /** An event before it has a seq. `payload` must be a JSON object. */
 export interface EventDraft {
   readonly type: string;
   readonly payload: Readonly<Record<string, unknown>>;
   readonly identity?: EventIdentity | undefined;
+  readonly coalesce?: CoalesceRule | undefined;
 }
 
 /** What the last pack of a log tells. */
@@ -105,13 +112,14 @@ export interface AttemptLog {
   /** Aborts when the attempt may no longer write; the reason is a TaskstreamError. */
   readonly signal: AbortSignal;
   /**
-   * Queues events in order; resolves when they are durable.
+   * Queues events in order; resolves when they are durable. When the queue is full, a call that `awaited` says somebody
+   * waits for keeps its place in line until there is room; any other is refused with emit_overflow.
    * @throws TaskstreamError invalid_event, payload_too_large, emit_overflow, task_ended, fenced, stream_full,
    *   data_lost, log_unavailable
    */
-  append(events: ReadonlyArray<EventDraft>): Promise<void>;
-  /** States the task's status as an event. A terminal one closes the log. */
-  appendStatus(status: StatusPayload): Promise<void>;
+  append(events: ReadonlyArray<EventDraft>, awaited?: () => boolean): Promise<void>;
+  /** States the task's status as an event. A terminal one closes the log and is never refused for want of room. */
+  appendStatus(status: StatusPayload, awaited?: () => boolean): Promise<void>;
   /** Ends the attempt without ending the task. Closes this log for the attempt. */
   appendAttemptEnd(end: {
     reason: 'error' | 'timeout' | 'handed_over';

@@ -1,11 +1,14 @@
 /**
  * The log of a task in the hands of one attempt: numbers events, packs them, keeps one append in flight.
  *
- * Invariants: seqs are given in call order and are contiguous; an event is queued or refused, never dropped; what is
- * queued is bounded; the first fatal answer rejects everything that is queued and closes the log; a status is stated
- * again before the cap on packs can push the latest one out.
+ * Invariants: seqs are given in call order and are contiguous; an event is queued, joined to a queued one by the rule
+ * of its type, or refused, never dropped; nothing joins past an event without a rule; what is queued is bounded, what is
+ * awaited waits for room; the first fatal answer rejects everything that is queued and closes the log; a status is
+ * stated again before the cap on packs can push the latest one out.
  */
 import {
+  attemptName,
+  encodePayload,
   isTaskstreamError,
   statusDue,
   TaskstreamError,
@@ -14,43 +17,28 @@ import {
   type TaskSpec,
 } from '@taskstream/core';
 import {
-  describeIssues,
-  encodeEventLine,
-  EventIdentity,
   isTerminal,
-  isVendorEventType,
   SystemEvent,
-  typeName,
   type AttemptStarted,
   type StatusPayload,
   type TaskStatus,
 } from '@taskstream/protocol';
 import type { Appender } from './appender.js';
+import type { Settle } from './coalescing.js';
+import { EmitQueue, rejectEntry, resolveEntry, type Call, type Entry } from './emit-queue.js';
 import type { LogReads, TaskAddress } from './log-reads.js';
 import type { StoreOptions } from './options.js';
+import { OverflowLine } from './overflow-line.js';
 import type { PackHead } from './stored-pack.js';
 import { sleep } from './waiting.js';
-
-interface Settle {
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-interface Entry {
-  readonly line: string;
-  readonly bytes: number;
-  /** The status that holds from this event on, when it is a status event. */
-  readonly status: TaskStatus | undefined;
-  /** Set on the last event of a call. */
-  readonly settle: Settle | undefined;
-  readonly endsAttempt: 'fault' | 'handed_over' | undefined;
-}
 
 interface EntryKind {
   readonly status?: StatusPayload;
   readonly endsAttempt?: 'fault' | 'handed_over';
   /** Queued however much is: what ends an attempt, and a status that the cap on packs would push out. */
   readonly always?: boolean;
+  /** Whether somebody waits for the call: then it waits for room, else it is refused. */
+  readonly awaited?: () => boolean;
 }
 
 /** What a log begins with: the facts of the tail that it continues. */
@@ -81,9 +69,9 @@ export class JetStreamAttemptLog implements AttemptLog {
   readonly #options: StoreOptions;
   readonly #abort = new AbortController();
   readonly #admit: () => boolean;
-  #queue: Entry[] = [];
-  #queuedBytes = 0;
-  #nextSeq: number;
+  readonly #where: () => string;
+  readonly #overflow: OverflowLine;
+  readonly #queue: EmitQueue;
   #writes = 0;
   /** The latest status, perhaps still queued. */
   #status: StatusPayload;
@@ -96,8 +84,6 @@ export class JetStreamAttemptLog implements AttemptLog {
   #packed = 0;
   #running = false;
   #closed: TaskstreamError | undefined;
-  #lastMs = 0;
-  #lastIso = '';
 
   constructor(start: LogStart, appender: Appender, reads: LogReads, options: StoreOptions, admit: () => boolean) {
     this.attempt = start.attempt;
@@ -106,14 +92,16 @@ export class JetStreamAttemptLog implements AttemptLog {
     this.#reads = reads;
     this.#options = options;
     this.#admit = admit;
-    this.#nextSeq = start.nextSeq;
+    this.#where = () => attemptName(start.spec.tool, start.spec.taskId, start.attempt);
+    this.#overflow = new OverflowLine(options.emitQueueBytesMax);
+    this.#queue = new EmitQueue(start, options);
     this.#status = start.status;
     this.#durableStatus = start.status.status;
     this.#statusAt = start.statusAt;
   }
 
   get nextSeq(): number {
-    return this.#nextSeq;
+    return this.#queue.nextSeq;
   }
 
   get signal(): AbortSignal {
@@ -131,22 +119,22 @@ export class JetStreamAttemptLog implements AttemptLog {
     return begun;
   }
 
-  append(events: ReadonlyArray<EventDraft>): Promise<void> {
+  append(events: ReadonlyArray<EventDraft>, awaited: () => boolean = () => false): Promise<void> {
     if (!this.#admit()) {
       return Promise.reject(new TaskstreamError('stream_full', `The stream ${this.#start.at.stream} is nearly full`));
     }
     if (!this.#statusQueued && statusDue(this.#packsSinceStatus, this.#options.packsPerTaskMax))
       this.#enqueueStatus(this.#status);
-    return this.#enqueue(events, this.#options.payloadBytesMax);
+    return this.#enqueue(events, this.#options.payloadBytesMax, { awaited });
   }
 
-  appendStatus(status: StatusPayload): Promise<void> {
-    return this.#appendStatus(status, isTerminal(status.status));
+  appendStatus(status: StatusPayload, awaited: () => boolean = () => true): Promise<void> {
+    return this.#appendStatus(status, { awaited, always: isTerminal(status.status) });
   }
 
-  #appendStatus(status: StatusPayload, always: boolean): Promise<void> {
+  #appendStatus(status: StatusPayload, kind: Pick<EntryKind, 'awaited' | 'always'>): Promise<void> {
     const payloadBytesMax = this.#options.messageBytesMax - ENVELOPE_BYTES;
-    return this.#enqueue([{ type: SystemEvent.taskStatus, payload: status }], payloadBytesMax, { status, always });
+    return this.#enqueue([{ type: SystemEvent.taskStatus, payload: status }], payloadBytesMax, { status, ...kind });
   }
 
   appendAttemptEnd(end: {
@@ -176,82 +164,67 @@ export class JetStreamAttemptLog implements AttemptLog {
   #enqueueStatus(status: StatusPayload): void {
     this.#statusQueued = true;
     // Settled with the entries that follow it; its own promise has nobody to tell.
-    this.#appendStatus(status, true).catch(() => undefined);
+    this.#appendStatus(status, { always: true }).catch(() => undefined);
   }
 
-  #enqueue(
-    events: ReadonlyArray<EventDraft>,
-    payloadBytesMax: number,
-    { status, endsAttempt, always = false }: EntryKind = {},
-  ): Promise<void> {
+  #enqueue(events: ReadonlyArray<EventDraft>, payloadBytesMax: number, kind: EntryKind = {}): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     let payloads: string[];
     try {
-      payloads = events.map((e) => encodePayload(e, payloadBytesMax));
+      payloads = events.map((e) => encodePayload(e, payloadBytesMax, this.#where));
     } catch (error) {
       return Promise.reject(error);
     }
-    const added = payloads.reduce((sum, p) => sum + p.length, 0);
-    if (!always && this.#queuedBytes + added > this.#options.emitQueueBytesMax && this.#queue.length > 0) {
-      return Promise.reject(
-        new TaskstreamError(
-          'emit_overflow',
-          `More than ${this.#options.emitQueueBytesMax} bytes of events are not yet durable`,
-        ),
-      );
-    }
     if (events.length === 0) return Promise.resolve();
-    if (status !== undefined) this.#status = status;
-    if (endsAttempt !== undefined || (status !== undefined && isTerminal(status.status))) {
-      this.#closed = new TaskstreamError('task_ended', `Attempt ${this.attempt} of ${this.#start.at.taskId} has ended`);
+    const { status, endsAttempt } = kind;
+    const call: Call = { status, endsAttempt, events, payloads, payloadBytesMax, at: this.#queue.now() };
+    const bytes = payloads.reduce((sum, p) => sum + p.length, 0);
+    if (kind.always === true) {
+      this.#overflow.admit(() => true);
+      return new Promise((resolve, reject) => this.#push(call, { resolve, reject }));
     }
     return new Promise((resolve, reject) => {
-      events.forEach((event, i) => {
-        const line = this.#encode(event, payloads[i] as string);
-        const bytes = Buffer.byteLength(line) + 1;
-        this.#queuedBytes += bytes;
-        const last = i === events.length - 1;
-        this.#queue.push({
-          line,
-          bytes,
-          status: status?.status,
-          settle: last ? { resolve, reject } : undefined,
-          endsAttempt,
-        });
+      const settle = { resolve, reject };
+      if (this.#overflow.empty && this.#queue.fits(bytes)) {
+        this.#push(call, settle);
+        return;
+      }
+      this.#overflow.add({
+        bytes,
+        awaited: kind.awaited ?? (() => false),
+        admit: () => this.#push(call, settle),
+        refuse: () => reject(this.#overflowError()),
+        fail: reject,
       });
-      if (!this.#running) void this.#run();
     });
   }
 
-  #encode(event: EventDraft, payloadJson: string): string {
-    const now = Date.now();
-    if (now !== this.#lastMs) {
-      this.#lastMs = now;
-      this.#lastIso = new Date(now).toISOString();
+  #overflowError(): TaskstreamError {
+    const max = this.#options.emitQueueBytesMax;
+    const what = `more than ${max} bytes of events are not yet durable, and nobody awaits this one`;
+    return new TaskstreamError('emit_overflow', `${this.#where()}: ${what}`);
+  }
+
+  #push(call: Call, settle: Settle): void {
+    if (call.status !== undefined) this.#status = call.status;
+    if (call.endsAttempt !== undefined || (call.status !== undefined && isTerminal(call.status.status))) {
+      this.#closed = new TaskstreamError('task_ended', `${this.#where()} has ended`);
     }
-    return encodeEventLine({
-      seq: this.#nextSeq++,
-      taskId: this.#start.at.taskId,
-      type: event.type,
-      payloadJson,
-      at: this.#lastIso,
-      attempt: this.attempt,
-      worker: this.#start.worker,
-      identity: event.identity,
-      traceparent: this.#start.spec.traceparent,
-    });
+    this.#queue.push(call, settle);
+    if (!this.#running) void this.#run();
   }
 
   async #run(): Promise<void> {
     this.#running = true;
     // One turn later, so that what is emitted in one go goes into one pack.
     await Promise.resolve();
-    let firstSeq = this.#nextSeq - this.#queue.length;
+    let firstSeq = this.#queue.nextSeq - this.#queue.length;
     try {
       while (this.#queue.length > 0) {
         const lingerMs = this.#lingerMs();
         if (lingerMs > 0) await sleep(lingerMs);
-        const entries = this.#take();
+        const entries = this.#queue.take();
+        this.#packed = entries.length;
         const streamSeq = await this.#appendEntries(firstSeq, entries);
         firstSeq += entries.length;
         this.#advance(entries, streamSeq);
@@ -270,20 +243,8 @@ export class JetStreamAttemptLog implements AttemptLog {
   #lingerMs(): number {
     if (this.#ackMs < this.#options.lingerAboveRttMs || this.#queue.length >= this.#options.packEventsMax) return 0;
     if (this.#queue.length === 1 && this.#packed <= 1) return 0;
-    if (this.#queue.some((e) => e.status !== undefined || e.endsAttempt !== undefined)) return 0;
+    if (this.#queue.urgent) return 0;
     return Math.min(this.#options.lingerMsMax, this.#ackMs);
-  }
-
-  #take(): Entry[] {
-    let bytes = 0;
-    let n = 0;
-    while (n < this.#queue.length && n < this.#options.packEventsMax) {
-      bytes += (this.#queue[n] as Entry).bytes;
-      if (n > 0 && bytes > this.#options.packBytesMax) break;
-      n++;
-    }
-    this.#packed = n;
-    return this.#queue.splice(0, n);
   }
 
   async #appendEntries(firstSeq: number, entries: ReadonlyArray<Entry>): Promise<number> {
@@ -312,20 +273,16 @@ export class JetStreamAttemptLog implements AttemptLog {
       if (lastStatus !== undefined) this.#durableStatus = lastStatus;
       return streamSeq;
     } catch (error) {
-      for (const e of entries) e.settle?.reject(error);
+      for (const e of entries) rejectEntry(e, error);
       throw error;
     }
   }
 
   #advance(entries: ReadonlyArray<Entry>, streamSeq: number): void {
-    let bytes = 0;
-    let status = false;
-    for (const e of entries) {
-      bytes += e.bytes;
-      status ||= e.status !== undefined;
-      e.settle?.resolve();
-    }
-    this.#queuedBytes -= bytes;
+    const status = entries.some((e) => e.status !== undefined);
+    this.#queue.release(entries);
+    for (const e of entries) resolveEntry(e);
+    if (!this.#overflow.empty) this.#overflow.admit((more) => this.#queue.fits(more));
     if (status) {
       this.#statusAt = streamSeq;
       this.#packsSinceStatus = 0;
@@ -340,10 +297,8 @@ export class JetStreamAttemptLog implements AttemptLog {
       ? error
       : new TaskstreamError('log_unavailable', `Appending to ${this.#start.at.taskId} failed`, { cause: error });
     this.#closed = reason;
-    const queue = this.#queue;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    for (const e of queue) e.settle?.reject(reason);
+    for (const e of this.#queue.clear()) rejectEntry(e, reason);
+    this.#overflow.fail(reason);
     if (!this.#abort.signal.aborted) this.#abort.abort(reason);
   }
 }
@@ -357,42 +312,4 @@ function packData(entries: ReadonlyArray<Entry>): Buffer {
     data[at++] = LINE_FEED;
   }
   return data;
-}
-
-function encodePayload(event: EventDraft, payloadBytesMax: number): string {
-  if (typeof event.type !== 'string' || !isVendorEventType(event.type)) {
-    throw new TaskstreamError(
-      'invalid_event',
-      `type: expected a vendor-prefixed event type such as com.example.step, got ${JSON.stringify(String(event.type).slice(0, 80))}`,
-    );
-  }
-  if (event.identity !== undefined) checkIdentity(event);
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(event.payload);
-  } catch (error) {
-    throw new TaskstreamError('invalid_event', `payload of ${event.type}: cannot be encoded as JSON`, { cause: error });
-  }
-  if (json === undefined || !json.startsWith('{')) {
-    throw new TaskstreamError(
-      'invalid_event',
-      `payload of ${event.type}: expected a JSON object, got ${typeName(event.payload)}`,
-    );
-  }
-  if (json.length * 3 > payloadBytesMax) {
-    const bytes = Buffer.byteLength(json);
-    if (bytes > payloadBytesMax) {
-      throw new TaskstreamError(
-        'payload_too_large',
-        `payload of ${event.type}: ${bytes} bytes, at most ${payloadBytesMax} are allowed`,
-      );
-    }
-  }
-  return json;
-}
-
-function checkIdentity({ type, identity }: EventDraft): void {
-  const parsed = EventIdentity.safeParse(identity);
-  if (parsed.success) return;
-  throw new TaskstreamError('invalid_event', `identity of ${type}: ${describeIssues(parsed.error, identity)}`);
 }

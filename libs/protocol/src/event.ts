@@ -57,12 +57,15 @@ export interface EventLine {
   readonly attempt: number;
   readonly worker: string;
   readonly identity?: EventIdentity | undefined;
+  /** How many emitted events this one stands for, when it is more than one. */
+  readonly standsFor?: number | undefined;
   readonly traceparent?: string | undefined;
 }
 
 /** The JSON text of one event's `params`, without a line break. */
 export function encodeEventLine(e: EventLine): string {
-  const own = { at: e.at, attempt: e.attempt, worker: e.worker, ...e.identity };
+  const own: Record<string, unknown> = { at: e.at, attempt: e.attempt, worker: e.worker, ...e.identity };
+  if (e.standsFor !== undefined) own['standsFor'] = e.standsFor;
   const trace = e.traceparent === undefined ? '' : `,"${TRACEPARENT_META_KEY}":${JSON.stringify(e.traceparent)}`;
   return (
     `{"seq":${e.seq},"taskId":${JSON.stringify(e.taskId)},"type":${JSON.stringify(e.type)},"payload":${e.payloadJson},` +

@@ -65,6 +65,20 @@ describe('encodeEventLine', () => {
     );
   });
 
+  it('pins how an event says for how many it stands', () => {
+    const encoded = encodeEventLine({
+      seq: 0,
+      taskId: 't',
+      type: 'com.example.s',
+      payloadJson: '{}',
+      at: '2026-11-22T10:00:00.000Z',
+      attempt: 1,
+      worker: 'w',
+      standsFor: 3,
+    });
+    expect(encoded).toContain('"attempt":1,"worker":"w","standsFor":3}');
+  });
+
   it('round-trips any payload, id, type, identity and trace through JSON.parse', () => {
     fc.assert(
       fc.property(line, (e) => {

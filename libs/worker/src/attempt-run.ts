@@ -163,7 +163,11 @@ export class AttemptRun {
       this.#keepLease(log, over.signal);
       if (expiresAtMs !== undefined) this.#expireAt(expiresAtMs, over.signal);
       const signal = AbortSignal.any([this.#abort.signal, log.signal]);
-      const desk = new InputDesk(spec.clientCapabilities, (status) => log.appendStatus(status), signal);
+      const desk = new InputDesk(
+        spec.clientCapabilities,
+        (status, awaited) => log.appendStatus(status, awaited),
+        signal,
+      );
       await this.#store.followMailbox(
         spec.taskId,
         (command) => {
@@ -172,7 +176,10 @@ export class AttemptRun {
         },
         over.signal,
       );
-      const task = new RunningTask(spec.taskId, log, desk, signal, spec.given);
+      const task = new RunningTask(spec.taskId, log, desk, signal, spec.given, {
+        name: spec.tool,
+        events: tool.events,
+      });
       const outcome = this.#stop === undefined ? await this.#execute(spec, tool, log, task) : NOT_RUN;
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
       const error: unknown = how === 'silent' ? log.signal.reason : undefined;

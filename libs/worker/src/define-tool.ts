@@ -14,6 +14,7 @@ import {
 } from '@taskstream/core';
 import { describeIssues, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
+import { declareEvents, type DeclaredEvents, type EventDeclarations, type PayloadOf } from './declared-events.js';
 import type { InputRequest } from './input-desk.js';
 
 /** What a user did with a form. */
@@ -21,8 +22,8 @@ export type ElicitAnswer<Content> =
   | { readonly action: 'accept'; readonly content: Content }
   | { readonly action: 'decline' | 'cancel'; readonly content?: undefined };
 
-/** The running attempt, as a tool sees it. */
-export interface Task {
+/** The running attempt, as a tool sees it. `Events` are the event types that the tool declares. */
+export interface Task<Events extends EventDeclarations = EventDeclarations> {
   readonly id: string;
   /** 1 for the first try. Rises with every try: a fencing token for effects outside. */
   readonly attempt: number;
@@ -32,10 +33,13 @@ export interface Task {
   readonly given: Readonly<Record<string, unknown>>;
   /**
    * Appends an event. Resolves when it is durable; events that are not awaited are durable before the task ends.
-   * The type needs a vendor prefix (`com.example.step`), the payload is a JSON object.
+   * The type needs a vendor prefix (`com.example.step`), the payload is a JSON object. The payload of a declared type is
+   * checked against its schema, and what the schema makes of it is stored.
+   * An emit that is awaited waits while the queue of events that are not yet durable is full (`emitQueueBytesMax`); one
+   * that is not awaited is refused then.
    * @throws TaskstreamError invalid_event, payload_too_large, emit_overflow, task_ended, fenced
    */
-  emit(type: string, payload: Readonly<Record<string, unknown>>, identity?: EventIdentity): Promise<void>;
+  emit<Type extends string>(type: Type, payload: PayloadOf<Events, Type>, identity?: EventIdentity): Promise<void>;
   /** Sets the message that `tasks/get` shows beside the status. */
   status(message: string): Promise<void>;
   /**
@@ -68,7 +72,11 @@ export interface ToolResult {
   readonly isError?: boolean;
 }
 
-export interface ToolOptions<Input extends z.ZodObject, Output extends z.ZodObject> {
+export interface ToolOptions<
+  Input extends z.ZodObject,
+  Output extends z.ZodObject,
+  Events extends EventDeclarations = EventDeclarations,
+> {
   /** 1 to 64 characters of A-Z a-z 0-9 _ . - */
   readonly name: string;
   readonly title?: string;
@@ -76,6 +84,12 @@ export interface ToolOptions<Input extends z.ZodObject, Output extends z.ZodObje
   readonly inputSchema: Input;
   /** When given, `structuredContent` of every result is checked against it. */
   readonly outputSchema?: Output;
+  /**
+   * Event types that the tool emits, by type: the schema of the payload, or `{ schema, coalesce }`. With `coalesce`,
+   * events of one type and identity that are still queued become one: `text` puts their `text` together, `latest` keeps
+   * the last payload. The event then says in its `_meta` for how many it stands (`standsFor`).
+   */
+  readonly events?: Events;
   /** `optional` when absent. */
   readonly taskSupport?: TaskSupport;
   /**
@@ -97,12 +111,13 @@ export interface ToolOptions<Input extends z.ZodObject, Output extends z.ZodObje
     readonly backoffMsBase?: number;
     readonly backoffMsMax?: number;
   };
-  run(input: z.output<Input>, task: Task): Promise<ToolResult | string> | ToolResult | string;
+  run(input: z.output<Input>, task: Task<Events>): Promise<ToolResult | string> | ToolResult | string;
 }
 
 /** A tool that a worker can run. Made by `defineTool`. */
 export interface Tool {
   readonly definition: ToolDefinition;
+  readonly events: DeclaredEvents;
   readonly inputFirst: Readonly<Record<string, InputRequest>> | undefined;
   readonly timeoutMs: number | undefined;
   readonly backoffMsBase: number;
@@ -133,9 +148,11 @@ const Options = z.looseObject({
  * Declares a tool.
  * @throws TypeError naming the field when the declaration is not valid
  */
-export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
-  options: ToolOptions<Input, Output>,
-): Tool {
+export function defineTool<
+  Input extends z.ZodObject,
+  Output extends z.ZodObject,
+  const Events extends EventDeclarations = EventDeclarations,
+>(options: ToolOptions<Input, Output, Events>): Tool {
   const parsed = Options.safeParse(options);
   if (!parsed.success) {
     throw new TypeError(`defineTool(${String(options.name)}): ${describeIssues(parsed.error, options)}`);
@@ -157,6 +174,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   };
   return {
     definition,
+    events: declareEvents(o.name, options.events),
     inputFirst: options.inputFirst,
     timeoutMs: o.timeoutMs,
     backoffMsBase: o.retry.backoffMsBase,

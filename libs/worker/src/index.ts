@@ -9,6 +9,7 @@ export {
   type ToolOptions,
   type ToolResult,
 } from './define-tool.js';
+export type { EventDeclaration, EventDeclarations } from './declared-events.js';
 export type { InputRequest } from './input-desk.js';
 export { RetryableError, ToolError, ToolProtocolError } from './tool-errors.js';
 export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';

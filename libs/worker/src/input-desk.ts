@@ -29,7 +29,7 @@ const CAPABILITY: Readonly<Record<InputRequest['method'], string>> = {
 
 export class InputDesk {
   readonly #capabilities: Readonly<Record<string, unknown>>;
-  readonly #state: (status: StatusPayload) => Promise<void>;
+  readonly #state: (status: StatusPayload, awaited?: () => boolean) => Promise<void>;
   readonly #signal: AbortSignal;
   readonly #open = new Map<string, Open>();
   readonly #answers = new Map<string, unknown>();
@@ -41,7 +41,7 @@ export class InputDesk {
   /** `state` appends a status; `capabilities` are what the task's creator declared. */
   constructor(
     capabilities: Readonly<Record<string, unknown>>,
-    state: (status: StatusPayload) => Promise<void>,
+    state: (status: StatusPayload, awaited?: () => boolean) => Promise<void>,
     signal: AbortSignal,
   ) {
     this.#capabilities = capabilities;
@@ -90,9 +90,9 @@ export class InputDesk {
   }
 
   /** Sets the status message; the status stays what the open questions say. */
-  say(message: string): Promise<void> {
+  say(message: string, awaited?: () => boolean): Promise<void> {
     this.#message = message;
-    return this.#state(this.#status());
+    return this.#state(this.#status(), awaited);
   }
 
   #status(): StatusPayload {

@@ -22,8 +22,14 @@ export class ObservedPromises {
 
   /** A promise that is handled where it has a handler for rejections; what is chained to it without one is observed too. */
   observe<T>(promise: Promise<T>): Promise<T> {
+    return this.start(() => promise);
+  }
+
+  /** The same for work that wants to know whether somebody looks at its promise. */
+  start<T>(work: (seen: () => boolean) => Promise<T>): Promise<T> {
     let seen = false;
     let rejection: Rejection | undefined;
+    const promise = work(() => seen);
     promise.catch((error: unknown) => {
       if (seen || this.#unseen.size >= UNSEEN_MAX) return;
       rejection = { error };

@@ -4,10 +4,11 @@
  * Invariants: a tool cannot emit under our own prefix; an emit that fails unseen fails the task; after the attempt has
  * ended every emit is refused and reported.
  */
-import { TaskstreamError, type AttemptLog } from '@taskstream/core';
+import { attemptName, TaskstreamError, type AttemptLog } from '@taskstream/core';
 import { describeIssues, SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
 import type { ElicitAnswer, Task } from './define-tool.js';
+import { draftOf, type DeclaredEvents } from './declared-events.js';
 import type { InputDesk, InputRequest } from './input-desk.js';
 import { ObservedPromises } from './observed-promise.js';
 import { ToolError } from './tool-errors.js';
@@ -17,6 +18,12 @@ const ElicitResponse = z.looseObject({
   content: z.record(z.string(), z.unknown()).optional(),
 });
 
+/** What a running task has to know of its tool. */
+export interface ToolFacts {
+  readonly name: string;
+  readonly events: DeclaredEvents;
+}
+
 export class RunningTask implements Task {
   readonly id: string;
   readonly attempt: number;
@@ -24,7 +31,9 @@ export class RunningTask implements Task {
   given: Readonly<Record<string, unknown>>;
   readonly #log: AttemptLog;
   readonly #desk: InputDesk;
+  readonly #tool: ToolFacts;
   readonly #emits = new ObservedPromises();
+  readonly #where = () => attemptName(this.#tool.name, this.id, this.attempt);
 
   constructor(
     id: string,
@@ -32,6 +41,7 @@ export class RunningTask implements Task {
     desk: InputDesk,
     signal: AbortSignal,
     given: Readonly<Record<string, unknown>> = {},
+    tool: ToolFacts = { name: 'tool', events: new Map() },
   ) {
     this.id = id;
     this.given = given;
@@ -39,6 +49,7 @@ export class RunningTask implements Task {
     this.signal = signal;
     this.#log = log;
     this.#desk = desk;
+    this.#tool = tool;
   }
 
   /** The first failure of an emit that nobody has looked at. */
@@ -48,21 +59,34 @@ export class RunningTask implements Task {
 
   emit(type: string, payload: Readonly<Record<string, unknown>>, identity?: EventIdentity): Promise<void> {
     if (typeof type === 'string' && type.startsWith(SYSTEM_EVENT_PREFIX)) {
-      const error = new TaskstreamError('invalid_event', `type: ${type} is under the prefix of taskstream itself`);
+      const error = new TaskstreamError(
+        'invalid_event',
+        `${this.#where()}: type: ${type} is under the prefix of taskstream itself`,
+      );
       return this.#watch(Promise.reject(error));
     }
-    return this.#watch(this.#log.append([{ type, payload, identity }]));
+    const declared = this.#tool.events.get(type);
+    if (declared === undefined) {
+      return this.#emits.start((seen) => this.#log.append([{ type, payload, identity }], seen));
+    }
+    return this.#emits.start((seen) => {
+      try {
+        return this.#log.append([draftOf(type, declared, payload, identity, this.#where)], seen);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    });
   }
 
   status(message: string): Promise<void> {
-    return this.#watch(this.#desk.say(String(message)));
+    return this.#emits.start((seen) => this.#desk.say(String(message), seen));
   }
 
   progress(done: number, total?: number, message?: string): Promise<void> {
     if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
       const error = new TaskstreamError(
         'invalid_event',
-        `progress: expected finite numbers, got ${String(done)} of ${String(total)}`,
+        `${this.#where()}: progress: expected finite numbers, got ${String(done)} of ${String(total)}`,
       );
       return this.#watch(Promise.reject(error));
     }
@@ -71,7 +95,7 @@ export class RunningTask implements Task {
       ...(total !== undefined && { total }),
       ...(message !== undefined && { message }),
     };
-    return this.#watch(this.#log.append([{ type: SystemEvent.progress, payload }]));
+    return this.#emits.start((seen) => this.#log.append([{ type: SystemEvent.progress, payload }], seen));
   }
 
   async elicit<Shape extends z.ZodObject>(

@@ -173,7 +173,7 @@ describe('what is refused takes no seq and leaves the log open', () => {
     const draft = { type: STEP, payload: {}, identity: identity as EventIdentity };
     await expect(log.append([draft])).rejects.toMatchObject({
       code: 'invalid_event',
-      message: expect.stringMatching(/^identity of com\.example\.step: /) as string,
+      message: expect.stringMatching(/^count \(task .+, attempt 1\): identity of com\.example\.step: /) as string,
     });
     expect(log.nextSeq).toBe(seq);
     await log.append([{ type: STEP, payload: { after: _what }, identity: { itemId: 'i', agentId: 'a' } }]);
