@@ -1,0 +1,97 @@
+/** Tools that use everything a task offers, run by the test kit and by a real worker. */
+import { defineTool, RetryableError, ToolError, ToolProtocolError } from '@taskstream/worker';
+import * as z from 'zod';
+
+const retry = { attemptsMax: 3, backoffMsBase: 1, backoffMsMax: 1 };
+
+export default [
+  defineTool({
+    name: 'talk',
+    description: 'events, progress, status, identity, a declared type',
+    inputSchema: z.object({ n: z.int() }),
+    outputSchema: z.object({ n: z.int() }),
+    events: { 'com.example.counted': z.object({ i: z.int(), of: z.int().default(3) }) },
+    async run({ n }, task) {
+      for (let i = 0; i < n; i++) await task.emit('com.example.counted', { i });
+      await task.emit('com.example.item', { text: 'é' }, { itemId: 'a', agentId: 'b' });
+      void task.emit('com.example.unawaited', {});
+      await task.progress(1, 2, 'half');
+      await task.status('nearly there');
+      return { content: [], structuredContent: { n } };
+    },
+  }),
+  defineTool({
+    name: 'ends',
+    description: 'ends in a way that its input names',
+    inputSchema: z.object({ how: z.string() }),
+    outputSchema: z.object({ n: z.int() }),
+    events: { 'com.example.counted': z.object({ i: z.int() }) },
+    retry,
+    async run({ how }, task) {
+      await task.emit('com.example.tried', { attempt: task.attempt });
+      switch (how) {
+        case 'tool_error':
+          throw new ToolError('no such city');
+        case 'protocol_error':
+          throw new ToolProtocolError(-32001, 'not today', { until: 'tomorrow' });
+        case 'retried':
+          if (task.attempt < 3) throw new RetryableError('busy');
+          return { content: [], structuredContent: { n: task.attempt } };
+        case 'exhausted':
+          throw new RetryableError('always busy');
+        case 'string':
+          // oxlint-disable-next-line typescript/only-throw-error -- that is the case
+          throw 'a string';
+        case 'bad_result':
+          return { content: [], structuredContent: { n: 'one' } };
+        case 'too_large':
+          return { content: [{ type: 'text', text: 'x'.repeat(1_100_000) }], isError: true };
+        case 'bad_event':
+          await task.emit('com.example.counted', { i: 'one' });
+          return 'not reached';
+        case 'unprefixed':
+          await task.emit('counted', {});
+          return 'not reached';
+        case 'large_event':
+          await task.emit('com.example.large', { text: 'x'.repeat(300_000) });
+          return 'not reached';
+        case 'unseen':
+          void task.emit('com.example.large', { text: 'x'.repeat(300_000) });
+          return { content: [], structuredContent: { n: 1 } };
+        case 'late':
+          setImmediate(() => void task.emit('com.example.late', {}));
+          return { content: [], structuredContent: { n: 1 } };
+        default:
+          throw new Error(`no way to end called ${how}`);
+      }
+    },
+  }),
+  defineTool({
+    name: 'asks',
+    description: 'two questions at once, then one more',
+    inputSchema: z.object({}),
+    async run(_input, task) {
+      const [one, two] = await Promise.all([
+        task.elicit('one', 'First?', z.object({ yes: z.boolean() })),
+        task.ask('two', { method: 'roots/list' }),
+      ]);
+      await task.emit('com.example.answers', { one, two });
+      const three = await task.elicit('three', 'Third?', z.object({ n: z.int() }));
+      return three.action === 'accept' ? `n is ${three.content.n}` : three.action;
+    },
+  }),
+  defineTool({
+    name: 'waits',
+    description: 'says that it is there and waits for the end of its attempt, in the second one it returns',
+    inputSchema: z.object({}),
+    retry,
+    async run(_input, task) {
+      await task.emit('com.example.here', { attempt: task.attempt });
+      if (task.attempt === 1) {
+        await new Promise((resolve) => task.signal.addEventListener('abort', resolve, { once: true }));
+        task.signal.throwIfAborted();
+      }
+      return `attempt ${task.attempt}`;
+    },
+  }),
+];

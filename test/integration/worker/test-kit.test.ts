@@ -1,0 +1,115 @@
+/** `createTestTask` tells what a real worker on a real nats-server tells, event by event. */
+import type { Tool } from '@taskstream/worker';
+import { createTestTask } from '@taskstream/worker/testing';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
+import { comparable, isOver, RealWorker, runReal, type Outside, type Told } from './real-task.js';
+
+const TOOLS = new URL('./contract-tools.mjs', import.meta.url);
+
+let nats: TestNats;
+let on: TestStore;
+let worker: RealWorker;
+let tools: Map<string, Tool>;
+
+beforeAll(async () => {
+  nats = await startNats();
+  worker = new RealWorker(nats, fileURLToPath(TOOLS));
+  await worker.start();
+  on = await connectStore(nats.url, { leaseMs: 1_500 });
+  const module = (await import(TOOLS.href)) as { default: Tool[] };
+  tools = new Map(module.default.map((tool) => [tool.definition.name, tool]));
+});
+
+afterAll(async () => {
+  await on?.[Symbol.asyncDispose]();
+  await worker?.[Symbol.asyncDispose]();
+  await nats?.[Symbol.asyncDispose]();
+});
+
+async function runInMemory(
+  tool: Tool,
+  input: Record<string, unknown>,
+  drive: (outside: Outside) => Promise<void>,
+): Promise<Told[]> {
+  const task = createTestTask(tool, input);
+  const ended = task.run();
+  await drive(task);
+  const { events } = await ended;
+  return events.map((e) => comparable({ ...e, identity: e.identity ?? {} }));
+}
+
+const nothing = async () => undefined;
+const endings = [
+  'tool_error',
+  'protocol_error',
+  'retried',
+  'exhausted',
+  'string',
+  'bad_result',
+  'too_large',
+  'bad_event',
+  'unprefixed',
+  'large_event',
+  'unseen',
+  'late',
+];
+
+const scenarios: ReadonlyArray<
+  readonly [string, string, Record<string, unknown>, (outside: Outside) => Promise<void>]
+> = [
+  ['events of every kind', 'talk', { n: 3 }, nothing],
+  ['arguments that break the schema', 'talk', { n: 'three' }, nothing],
+  ...endings.map((how) => [`the ending ${how}`, 'ends', { how }, nothing] as const),
+  [
+    'questions and answers, and a late answer that breaks its schema',
+    'asks',
+    {},
+    async (outside) => {
+      await outside.asked('two');
+      await outside.answer('two', { roots: [] });
+      await outside.answer('one', { action: 'accept', content: { yes: true } });
+      await outside.asked('three');
+      await outside.answer('three', { action: 'accept', content: { n: 'x' } });
+    },
+  ],
+  [
+    'a cancel',
+    'waits',
+    {},
+    async (outside) => {
+      await outside.emitted('com.example.here');
+      await outside.cancel('enough');
+    },
+  ],
+  [
+    'a worker that dies',
+    'waits',
+    {},
+    async (outside) => {
+      await outside.emitted('com.example.here');
+      await outside.crash();
+    },
+  ],
+  [
+    'a worker that drains',
+    'waits',
+    {},
+    async (outside) => {
+      await outside.emitted('com.example.here');
+      await outside.handOver();
+    },
+  ],
+];
+
+describe('the test kit and a real worker tell the same of', () => {
+  it.each(scenarios)('%s', async (_what, name, input, drive) => {
+    const tool = tools.get(name);
+    if (tool === undefined) throw new Error(`no tool ${name}`);
+    const real = await runReal(on, worker, tool, input, drive);
+    const kit = await runInMemory(tool, input, drive);
+    expect(kit).toEqual(real);
+    expect(isOver(real)).toBe(true);
+  });
+});
