@@ -1,0 +1,93 @@
+"""Arguments, limits, cursor stores and error codes: what an application meets before and beside the network."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from taskstream_client import CLIENT_ERROR_CODES, ClientError, FileCursorStore, Limits, TaskClient
+from taskstream_client.exchange import encode_header_value
+from taskstream_client.limits import Limits as _Limits
+from taskstream_client.mirrored import mirrored_headers
+from taskstream_client.position import Position
+from taskstream_client.types import Gap
+
+
+class Surface(unittest.TestCase):
+    def refused(self, what: Any, *words: str) -> None:
+        with self.assertRaises(ClientError) as raised:
+            what()
+        self.assertEqual(raised.exception.code, "invalid_argument")
+        for word in words:
+            self.assertIn(word, str(raised.exception))
+
+    def test_a_wrong_argument_is_refused_by_name(self) -> None:
+        client = TaskClient("http://127.0.0.1:1/mcp")
+        self.refused(lambda: TaskClient([]), "endpoints")
+        self.refused(lambda: TaskClient(["ftp://x"]), "endpoints[0]")
+        self.refused(lambda: TaskClient("http://x", era="1999"), "era")  # type: ignore[arg-type]
+        self.refused(lambda: client.follow_task(""), "task_id")
+        self.refused(lambda: client.follow_task("t", after=-1), "after")
+        self.refused(lambda: client.follow_task("t", on_events_gone="panic"), "on_events_gone")  # type: ignore[arg-type]
+        self.refused(lambda: client.call_tool("", {}), "name")
+        self.refused(lambda: client.call_tool("x", [1]), "arguments")  # type: ignore[arg-type]
+        self.refused(lambda: client.call_tool("x", {}, idempotency_key=""), "idempotency_key")
+        self.refused(lambda: Limits(attempts_max=0), "attempts_max", "int")
+        self.refused(lambda: Limits(attempts_max=1.5), "attempts_max", "float")  # type: ignore[arg-type]
+
+    def test_codes_are_those_of_the_typescript_client(self) -> None:
+        source = Path(__file__).parents[2] / "client" / "src" / "errors.ts"
+        table = source.read_text(encoding="utf-8").partition("const TABLE = {")[2].partition("} as const")[0]
+        theirs = {line.split(":")[0].strip() for line in table.splitlines() if ": {" in line}
+        self.assertGreater(len(theirs), 20)
+        self.assertLessEqual(set(CLIENT_ERROR_CODES), theirs)
+
+    def test_a_backoff_doubles_within_its_bounds(self) -> None:
+        limits = _Limits(backoff_base_ms=100, backoff_max_ms=1_000)
+        self.assertEqual([limits.backoff_ms(n, 0.0) for n in (0, 1, 2, 9, 1000)], [50, 100, 200, 500, 500])
+        self.assertEqual([limits.backoff_ms(n, 1.0) for n in (0, 1, 2, 9, 1000)], [100, 200, 400, 1_000, 1_000])
+
+    def test_header_values_are_encoded_when_they_must_be(self) -> None:
+        self.assertEqual(encode_header_value("plain name"), "plain name")
+        for value in ("", " x", "\u00e9", "a\nb", "=?base64?eA==?="):
+            self.assertRegex(encode_header_value(value), r"^=\?base64\?.*\?=$")
+
+    def test_annotated_arguments_are_mirrored(self) -> None:
+        tenant = {"type": "string", "x-mcp-header": "Tenant"}
+        inner = {"type": "object", "properties": {"n": {"type": "integer", "x-mcp-header": "N"}}}
+        tool = {"inputSchema": {"properties": {"tenant": tenant, "on": {"x-mcp-header": "On"}, "inner": inner}}}
+        arguments = {"tenant": "\u00e9", "on": True, "inner": {"n": 3}}
+        headers = {"Mcp-Param-Tenant": "=?base64?w6k=?=", "Mcp-Param-On": "true", "Mcp-Param-N": "3"}
+        self.assertEqual(mirrored_headers(tool, arguments), headers)
+        self.assertEqual(mirrored_headers(tool, {}), {})
+
+    def test_a_cursor_file_is_replaced_whole_and_read_again(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "deep" / "cursors.json"
+            store = FileCursorStore(path)
+            self.assertIsNone(store.load("t"))
+            store.save("t", 3)
+            store.save("u", 0)
+            self.assertEqual(FileCursorStore(path).load("t"), 3)
+            self.assertEqual([p.name for p in path.parent.iterdir()], ["cursors.json"])
+            path.write_text(json.dumps({"t": -1}), encoding="utf-8")
+            with self.assertRaises(ValueError):
+                FileCursorStore(path).load("t")
+
+    def test_positions(self) -> None:
+        at = Position(None)
+        at.opened()
+        self.assertEqual(at.take(2).gap, Gap(0, 1, False))
+        self.assertEqual((at.take(2).kind, at.take(4).kind, at.take(3).kind, at.cursor()), ("drop", "skip", "deliver", 3))
+        self.assertEqual(at.complete(None).kind, "skip")
+        self.assertEqual((at.take(4).kind, at.complete(5).kind), ("deliver", "deliver"))
+        at.move(9, restart=True)
+        self.assertIsNone(at.cursor())
+        self.assertEqual(at.complete(None).gap, Gap(5, 8, True))
+
+
+if __name__ == "__main__":
+    unittest.main()
