@@ -14,7 +14,7 @@ from taskstream_client.types import EventsGonePolicy, Gap, Notice, TaskEvent
 from .world import Mood, World
 
 ENDPOINTS = ["http://a.example/mcp", "http://b.example/mcp"]
-SEEDS = 150
+SEEDS = 80
 
 
 def follow(world: World, policy: EventsGonePolicy = "fail", **options: Any) -> tuple[Any, list[Notice]]:
@@ -96,7 +96,7 @@ class Simulation(unittest.TestCase):
                         self.assertEqual(*_after_restart(world.items))
                         continue
                     self.assertEqual(covered(world.items), list(range(1, 30)))
-        self.assertTrue(all(count > 20 for count in told.values()), told)
+        self.assertTrue(all(count > 10 for count in told.values()), told)
 
     def test_a_server_that_is_gone_ends_in_a_typed_error(self) -> None:
         world = World(1, 5, Mood(refuse=1.0))
