@@ -11,6 +11,7 @@ export default [
   defineTool({
     name: 'count',
     description: 'Counts to n, one event each',
+    pausable: true,
     inputSchema: z.object({
       n: z.int().min(0).max(1_000_000),
       everyMs: z.int().min(0).default(0),
@@ -22,6 +23,7 @@ export default [
         const emitted = task.emit('com.example.count', { i, ...(pad > 0 && { padding }) });
         if (everyMs > 0) {
           await emitted;
+          await task.mailbox.whenResumed();
           await delay(everyMs, undefined, { signal: task.signal });
         } else if (i % 1_000 === 999) await emitted;
       }

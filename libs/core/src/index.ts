@@ -25,9 +25,11 @@ export type {
   EventStream,
   FrontEndBus,
   MailboxCommand,
+  MailboxEntry,
   QuestionLeases,
   RequestCancellation,
   Tail,
+  Taken,
   TaskSnapshot,
   TaskStore,
   ToolCatalogue,
@@ -53,6 +55,7 @@ export {
   type SessionState,
   type SessionStep,
 } from './stream-session.js';
+export { NOTHING_TAKEN, takeCommand } from './taking.js';
 export { formatTaskId, parseTaskId, TASK_ID_LENGTH_MAX, TASK_ID_RANDOM_LENGTH, type TaskPlace } from './task-id.js';
 export {
   InputRequestShape,

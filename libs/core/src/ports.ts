@@ -24,11 +24,21 @@ export interface EventDraft {
   readonly coalesce?: CoalesceRule | undefined;
 }
 
+/** How far the mailbox is in the log. */
+export interface Taken {
+  /** Number of the last mailbox entry that became an event; 0 before the first. */
+  readonly entry: number;
+  /** Whether the task is paused after it. */
+  readonly paused: boolean;
+}
+
 /** What the last pack of a log tells. */
 export interface Tail extends AttemptFacts {
   readonly nextSeq: number;
   /** Whether the latest attempt was handed over by a drain. */
   readonly handedOver: boolean;
+  /** How far the mailbox is in the log, and whether the task is paused. */
+  readonly taken: Taken;
 }
 
 /** What a delivery of a stream session holds. */
@@ -61,6 +71,7 @@ export interface TaskSnapshot {
   /** ISO 8601: when the latest status event was made. */
   readonly statusUpdatedAt: string;
   readonly nextSeq: number;
+  readonly paused: boolean;
 }
 
 export interface TaskStore {
@@ -70,11 +81,18 @@ export interface TaskStore {
   read(taskId: string): Promise<TaskSnapshot | undefined>;
   /** The immutable spec; undefined for an unknown task. Cached. */
   readSpec(taskId: string): Promise<TaskSpec | undefined>;
-  /** Asks for a task's end; ends it at once when no attempt runs. */
+  /**
+   * Asks for a task's end; ends it at once when no attempt runs, also when one ended meanwhile without having heard.
+   * A full mailbox does not keep a task from being cancelled: it is fenced then.
+   */
   cancel(taskId: string, reason?: string): Promise<void>;
   /** Ends a task as cancelled whatever runs, by fencing it. Resolves also when the task is over already. */
   cancelNow(taskId: string, reason?: string): Promise<void>;
-  /** Puts a command into the mailbox. @throws TaskstreamError mailbox_full, log_unavailable */
+  /**
+   * Puts a command into the mailbox. A steer, a pause or a resume is told of in the log by the running attempt when it
+   * takes it, and when none runs at once.
+   * @throws TaskstreamError mailbox_full, payload_too_large, log_unavailable, stream_full
+   */
   send(taskId: string, command: MailboxCommand): Promise<void>;
 }
 
@@ -120,6 +138,8 @@ export interface AttemptLog {
   append(events: ReadonlyArray<EventDraft>, awaited?: () => boolean): Promise<void>;
   /** States the task's status as an event. A terminal one closes the log and is never refused for want of room. */
   appendStatus(status: StatusPayload, awaited?: () => boolean): Promise<void>;
+  /** Queues the event that a mailbox entry became, and how far the mailbox is taken with it. Queued however much is. */
+  appendTaken(event: EventDraft, taken: Taken): Promise<void>;
   /** Ends the attempt without ending the task. Closes this log for the attempt. */
   appendAttemptEnd(end: {
     reason: 'error' | 'timeout' | 'handed_over';
@@ -141,8 +161,12 @@ export interface AttemptStore {
   beginAttempt(spec: TaskSpec, tail: Tail, start: AttemptStart): Promise<AttemptLog>;
   /** Appends a terminal failure without running, from the given tail. @throws TaskstreamError fenced */
   failTask(spec: TaskSpec, tail: Tail, status: StatusPayload): Promise<void>;
-  /** Follows the mailbox from its beginning until the signal aborts. */
-  followMailbox(taskId: string, onCommand: (command: MailboxCommand) => void, signal: AbortSignal): Promise<void>;
+  /** Follows the mailbox from its beginning until the signal aborts. Resolves when what is there is handed out. */
+  followMailbox(
+    taskId: string,
+    onCommand: (command: MailboxCommand, entry: MailboxEntry) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 export interface AttemptStart {
@@ -157,7 +181,18 @@ export interface AttemptStart {
 /** A command to a running task. */
 export type MailboxCommand =
   | { readonly type: 'cancel'; readonly reason?: string | undefined }
-  | { readonly type: 'input'; readonly key: string; readonly response: unknown };
+  | { readonly type: 'input'; readonly key: string; readonly response: unknown }
+  | { readonly type: 'steer'; readonly message: string; readonly data?: Readonly<Record<string, unknown>> | undefined }
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' };
+
+/** A command's place in its mailbox. */
+export interface MailboxEntry {
+  /** From 1, without gaps. */
+  readonly number: number;
+  /** When it was stored, ISO 8601. */
+  readonly sentAt: string;
+}
 
 /** Of all nodes that could put a question to a client, one at a time may. */
 export interface QuestionLeases {

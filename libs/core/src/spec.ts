@@ -29,6 +29,18 @@ export const TaskSpec = z.looseObject({
   /** Answers that the client gave before the task existed, by the names of the tool's `inputFirst`. */
   given: z.record(z.string(), z.unknown()).optional(),
   traceparent: z.string().optional(),
+  /** The task that spawned this one. Absent: a client called the tool. */
+  parent: z
+    .looseObject({
+      taskId: z.string(),
+      /** What the parent calls it. */
+      name: z.string(),
+      /** 1 for a child of a task that a client called. */
+      depth: z.int().positive(),
+      /** Whether it goes on when its parent has ended. */
+      abandoned: z.boolean(),
+    })
+    .optional(),
   /** SHA-256 of tool and arguments, base64url: tells a retried call from another one under the same key. */
   requestDigest: z.string().optional(),
 });

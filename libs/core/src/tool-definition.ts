@@ -31,6 +31,10 @@ export const ToolDefinition = z.looseObject({
   taskSupport: TaskSupport,
   /** Questions that are put before a task is made, by name. */
   inputFirst: z.record(z.string(), InputRequestShape).optional(),
+  /** Whether running tasks take messages from clients. Absent: no. */
+  steerable: z.boolean().optional(),
+  /** Whether tasks can be paused and resumed. Absent: no. */
+  pausable: z.boolean().optional(),
   queue: QueueName,
   ttlMs: z.int().positive().nullable(),
   pollIntervalMs: z.int().positive(),

@@ -14,6 +14,7 @@ import {
   TaskstreamError,
   type AttemptLog,
   type EventDraft,
+  type Taken,
   type TaskSpec,
 } from '@taskstream/core';
 import {
@@ -35,6 +36,7 @@ import { sleep } from './waiting.js';
 interface EntryKind {
   readonly status?: StatusPayload;
   readonly endsAttempt?: 'fault' | 'handed_over';
+  readonly taken?: Taken;
   /** Queued however much is: what ends an attempt, and a status that the cap on packs would push out. */
   readonly always?: boolean;
   /** Whether somebody waits for the call: then it waits for room, else it is refused. */
@@ -51,6 +53,9 @@ export interface LogStart {
   readonly delivery: number;
   readonly worker: string;
   readonly nextSeq: number;
+  readonly taken: Taken;
+  /** Set by who writes between two attempts: what the one before left behind stays said. */
+  readonly handedOver?: boolean;
   readonly status: StatusPayload;
   /** Stream sequence of the pack with the latest status event. */
   readonly statusAt: number;
@@ -76,6 +81,7 @@ export class JetStreamAttemptLog implements AttemptLog {
   /** The latest status, perhaps still queued. */
   #status: StatusPayload;
   #durableStatus: TaskStatus;
+  #taken: Taken;
   #statusAt: number;
   #packsSinceStatus = 0;
   #statusQueued = false;
@@ -97,6 +103,7 @@ export class JetStreamAttemptLog implements AttemptLog {
     this.#queue = new EmitQueue(start, options);
     this.#status = start.status;
     this.#durableStatus = start.status.status;
+    this.#taken = start.taken;
     this.#statusAt = start.statusAt;
   }
 
@@ -135,6 +142,10 @@ export class JetStreamAttemptLog implements AttemptLog {
   #appendStatus(status: StatusPayload, kind: Pick<EntryKind, 'awaited' | 'always'>): Promise<void> {
     const payloadBytesMax = this.#options.messageBytesMax - ENVELOPE_BYTES;
     return this.#enqueue([{ type: SystemEvent.taskStatus, payload: status }], payloadBytesMax, { status, ...kind });
+  }
+
+  appendTaken(event: EventDraft, taken: Taken): Promise<void> {
+    return this.#enqueue([event], this.#options.payloadBytesMax, { taken, always: true });
   }
 
   appendAttemptEnd(end: {
@@ -176,8 +187,8 @@ export class JetStreamAttemptLog implements AttemptLog {
       return Promise.reject(error);
     }
     if (events.length === 0) return Promise.resolve();
-    const { status, endsAttempt } = kind;
-    const call: Call = { status, endsAttempt, events, payloads, payloadBytesMax, at: this.#queue.now() };
+    const { status, endsAttempt, taken } = kind;
+    const call: Call = { status, endsAttempt, taken, events, payloads, payloadBytesMax, at: this.#queue.now() };
     const bytes = payloads.reduce((sum, p) => sum + p.length, 0);
     if (kind.always === true) {
       this.#overflow.admit(() => true);
@@ -252,6 +263,7 @@ export class JetStreamAttemptLog implements AttemptLog {
     const lastStatus = entries.findLast((e) => e.status !== undefined)?.status;
     const ends = entries.at(-1)?.endsAttempt;
     const status = lastStatus ?? this.#durableStatus;
+    const taken = entries.findLast((e) => e.taken !== undefined)?.taken ?? this.#taken;
     const running = ends === undefined && !isTerminal(status);
     const head: PackHead = {
       firstSeq,
@@ -260,7 +272,8 @@ export class JetStreamAttemptLog implements AttemptLog {
       failures: this.#start.failures + (ends === 'fault' ? 1 : 0),
       runningItem: running ? this.#start.itemId : undefined,
       runningDelivery: running ? this.#start.delivery : 0,
-      handedOver: ends === 'handed_over',
+      handedOver: ends === 'handed_over' || (ends === undefined && this.#start.handedOver === true),
+      taken,
       writeId: `${this.#start.nonce}:${this.#writes++}`,
       status,
       statusAt: lastStatus === undefined ? this.#statusAt : undefined,
@@ -271,6 +284,7 @@ export class JetStreamAttemptLog implements AttemptLog {
       const ackMs = performance.now() - startedAt;
       this.#ackMs = this.#ackMs === 0 ? ackMs : this.#ackMs * 0.8 + ackMs * 0.2;
       if (lastStatus !== undefined) this.#durableStatus = lastStatus;
+      this.#taken = taken;
       return streamSeq;
     } catch (error) {
       for (const e of entries) rejectEntry(e, error);

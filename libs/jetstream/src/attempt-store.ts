@@ -3,7 +3,15 @@
  *
  * Invariant: a takeover is one compare-and-set on the tail that was read; whoever loses it reads again.
  */
-import type { AttemptLog, AttemptStart, AttemptStore, MailboxCommand, Tail, TaskSpec } from '@taskstream/core';
+import type {
+  AttemptLog,
+  AttemptStart,
+  AttemptStore,
+  MailboxCommand,
+  MailboxEntry,
+  Tail,
+  TaskSpec,
+} from '@taskstream/core';
 import { TaskstreamError } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
 import { nanoid } from 'nanoid';
@@ -40,6 +48,7 @@ export class JetStreamAttemptStore implements AttemptStore {
       runningDelivery: pack.runningDelivery,
       failures: pack.failures,
       handedOver: pack.handedOver,
+      taken: pack.taken,
       nextSeq: pack.firstSeq + pack.count,
       leaderTail,
     };
@@ -63,7 +72,11 @@ export class JetStreamAttemptStore implements AttemptStore {
     await log.appendStatus(status);
   }
 
-  followMailbox(taskId: string, onCommand: (command: MailboxCommand) => void, signal: AbortSignal): Promise<void> {
+  followMailbox(
+    taskId: string,
+    onCommand: (command: MailboxCommand, entry: MailboxEntry) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     return this.#parts.mailbox.follow(addressOf(taskId), onCommand, signal);
   }
 
@@ -86,6 +99,7 @@ export class JetStreamAttemptStore implements AttemptStore {
         delivery: start.delivery,
         worker: start.worker,
         nextSeq: tail.nextSeq,
+        taken: tail.taken,
         status,
         statusAt: leaderTail.pack.statusAt,
         nonce: nanoid(),

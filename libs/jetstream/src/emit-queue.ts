@@ -4,7 +4,7 @@
  * Invariants: a seq is given when an event is queued, and an event that joins another takes none, so that seqs are
  * contiguous and in call order; nothing joins past an event without a rule, and nothing once a pack may hold it.
  */
-import type { CoalesceRule, EventDraft } from '@taskstream/core';
+import type { CoalesceRule, EventDraft, Taken, TaskSpec } from '@taskstream/core';
 import { encodeEventLine, type StatusPayload, type TaskStatus } from '@taskstream/protocol';
 import { Coalesced, coalesceKey, type Settle } from './coalescing.js';
 import type { StoreOptions } from './options.js';
@@ -22,12 +22,15 @@ export interface Entry {
   /** Set for an event whose type has a rule; once it is sealed, only who joined it is of interest. */
   readonly coalesced: Coalesced | undefined;
   readonly endsAttempt: Call['endsAttempt'];
+  /** How far the mailbox is taken from this event on, when it tells of an entry. */
+  readonly taken: Taken | undefined;
 }
 
 /** What one call queues. */
 export interface Call {
   readonly status: StatusPayload | undefined;
   readonly endsAttempt: 'fault' | 'handed_over' | undefined;
+  readonly taken: Taken | undefined;
   readonly events: ReadonlyArray<EventDraft>;
   readonly payloads: ReadonlyArray<string>;
   /** ISO 8601: when it was made. */
@@ -44,7 +47,7 @@ export interface LineFacts {
   readonly attempt: number;
   readonly worker: string;
   readonly nextSeq: number;
-  readonly spec: { readonly traceparent?: string | undefined };
+  readonly spec: Pick<TaskSpec, 'traceparent' | 'parent'>;
 }
 
 export class EmitQueue {
@@ -115,6 +118,7 @@ export class EmitQueue {
         settle: settleLast,
         coalesced: undefined,
         endsAttempt: call.endsAttempt,
+        taken: call.taken,
       });
     });
   }
@@ -165,6 +169,7 @@ export class EmitQueue {
       settle,
       coalesced: new Coalesced(key, rule, event, payloadJson, call.at),
       endsAttempt: undefined,
+      taken: undefined,
     };
     this.#bytes += bytes;
     this.#entries.push(entry);
@@ -181,6 +186,12 @@ export class EmitQueue {
     entry.bytes = bytes;
   }
 
+  /** A child says on each event whose it is. */
+  #identityOf({ identity }: EventDraft): EventDraft['identity'] {
+    const { parent } = this.#facts.spec;
+    return parent === undefined ? identity : { parentTaskId: parent.taskId, ...identity };
+  }
+
   #encode(seq: number, event: EventDraft, payloadJson: string, at: string, standsFor?: number): string {
     return encodeEventLine({
       seq,
@@ -190,7 +201,7 @@ export class EmitQueue {
       at,
       attempt: this.#facts.attempt,
       worker: this.#facts.worker,
-      identity: event.identity,
+      identity: this.#identityOf(event),
       standsFor,
       traceparent: this.#facts.spec.traceparent,
     });

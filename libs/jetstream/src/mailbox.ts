@@ -4,7 +4,7 @@
  * Invariants: an entry is written once and numbered without gaps; a reader hands out every entry once and in order,
  * also when the live hop loses one; the mailbox refuses near its cap instead of losing its oldest entries.
  */
-import { TaskstreamError, type MailboxCommand } from '@taskstream/core';
+import { TaskstreamError, type MailboxCommand, type MailboxEntry } from '@taskstream/core';
 import type { StoredMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import * as z from 'zod';
@@ -18,7 +18,12 @@ import { sleep, sleepOrAbort } from './waiting.js';
 const Command = z.discriminatedUnion('type', [
   z.object({ type: z.literal('cancel'), reason: z.string().optional() }),
   z.object({ type: z.literal('input'), key: z.string(), response: z.unknown() }),
+  z.object({ type: z.literal('steer'), message: z.string(), data: z.record(z.string(), z.unknown()).optional() }),
+  z.object({ type: z.literal('pause') }),
+  z.object({ type: z.literal('resume') }),
 ]);
+
+type OnCommand = (command: MailboxCommand, entry: MailboxEntry) => void;
 
 export class Mailbox {
   readonly #broker: Broker;
@@ -42,12 +47,18 @@ export class Mailbox {
   async send(at: TaskAddress, command: MailboxCommand): Promise<void> {
     const subject = cmdSubject(at.place, at.taskId);
     const data = JSON.stringify(command);
+    const { mailboxEntriesMax, steerEntriesMax, steerBytesMax } = this.#options;
+    const answers = command.type === 'input' || command.type === 'cancel';
+    const entriesMax = answers ? mailboxEntriesMax : Math.min(steerEntriesMax, mailboxEntriesMax);
+    if (!answers && Buffer.byteLength(data) > steerBytesMax) {
+      throw new TaskstreamError('payload_too_large', `A steer may have ${steerBytesMax} bytes as JSON`);
+    }
     const writeId = crypto.randomUUID();
     const deadline = performance.now() + this.#options.publishRetryMsMax;
     for (;;) {
       const last = await this.#tail(at, subject);
       const entry = last.entry + 1;
-      if (entry > this.#options.mailboxEntriesMax) {
+      if (entry > entriesMax) {
         throw new TaskstreamError('mailbox_full', `The mailbox of ${at.taskId} holds ${entry - 1} commands`);
       }
       const h = headers();
@@ -94,7 +105,7 @@ export class Mailbox {
   }
 
   /** Hands out every entry from the first on, until the signal aborts. Resolves once the existing ones are handed out. */
-  async follow(at: TaskAddress, onCommand: (command: MailboxCommand) => void, signal: AbortSignal): Promise<void> {
+  async follow(at: TaskAddress, onCommand: OnCommand, signal: AbortSignal): Promise<void> {
     const subject = cmdSubject(at.place, at.taskId);
     let position = 1;
     let reading: Promise<void> | undefined;
@@ -104,7 +115,7 @@ export class Mailbox {
         const m = await this.#reads.nextOf(at.stream, subject, position);
         if (m === null || signal.aborted) return;
         position = m.seq + 1;
-        this.#hand(m.data, subject, m.seq, onCommand);
+        this.#hand(m, subject, onCommand);
       }
     };
     const catchUp = (): Promise<void> => {
@@ -140,16 +151,26 @@ export class Mailbox {
     })();
   }
 
-  #hand(data: Uint8Array, subject: string, streamSeq: number, onCommand: (command: MailboxCommand) => void): void {
+  /** Hands out what is there now, from the first entry on. */
+  async read(at: TaskAddress, onCommand: OnCommand): Promise<void> {
+    const subject = cmdSubject(at.place, at.taskId);
+    for (let m = await this.#reads.nextOf(at.stream, subject, 1); m !== null;) {
+      this.#hand(m, subject, onCommand);
+      m = await this.#reads.nextOf(at.stream, subject, m.seq + 1);
+    }
+  }
+
+  #hand(m: StoredMsg, subject: string, onCommand: OnCommand): void {
     let json: unknown;
     try {
-      json = JSON.parse(Buffer.from(data).toString('utf8'));
+      json = JSON.parse(Buffer.from(m.data).toString('utf8'));
     } catch {
       json = undefined;
     }
     const command = Command.safeParse(json);
-    if (command.success) onCommand(command.data);
-    else this.#onForeign(subject, streamSeq);
+    const number = entryOf(m);
+    if (command.success && number !== undefined) onCommand(command.data, { number, sentAt: m.time.toISOString() });
+    else this.#onForeign(subject, m.seq);
   }
 }
 

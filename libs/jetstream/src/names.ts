@@ -44,6 +44,10 @@ export const Header = {
   delivery: 'Ts-Delivery',
   /** `1` when the latest attempt was handed over. */
   handedOver: 'Ts-Handed-Over',
+  /** Number of the last mailbox entry that became an event; absent before the first. */
+  taken: 'Ts-Taken',
+  /** `1` when the task is paused. */
+  paused: 'Ts-Paused',
   /** Writer nonce : counter. */
   write: 'Ts-Write',
   /** The task's status after this pack. */

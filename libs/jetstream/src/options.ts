@@ -62,6 +62,11 @@ export const storeOptionsShape = {
   snapshotCacheMax: count.default(20_000).meta({ description: 'Specs kept in memory per node' }),
 
   mailboxEntriesMax: count.default(1_000).meta({ description: 'Commands per task' }),
+  steerEntriesMax: count.default(500).meta({
+    description:
+      'Commands per task above which no steer, pause or resume is taken: the rest is for answers and cancels',
+  }),
+  steerBytesMax: bytes.default(16 * 1024).meta({ description: 'Largest steer, message and data as JSON' }),
   mailboxCheckMs: ms.default(5_000).meta({ description: 'Interval of reading a mailbox besides its live tail' }),
   leaseMs: ms.default(15_000).meta({ description: 'A claimed task without a heartbeat for so long is claimed again' }),
   claimMsMax: ms.default(20_000).meta({ description: 'Longest wait of one pull for work' }),

@@ -3,7 +3,7 @@
  *
  * Invariant: a message that does not parse as one of ours is foreign; it is never guessed at.
  */
-import type { AttemptFacts, Pack } from '@taskstream/core';
+import type { AttemptFacts, Pack, Taken } from '@taskstream/core';
 import { TaskStatus } from '@taskstream/protocol';
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import { FORMAT_VERSION, Header } from './names.js';
@@ -11,6 +11,7 @@ import { FORMAT_VERSION, Header } from './names.js';
 export interface StoredPack extends Pack, AttemptFacts {
   readonly streamSeq: number;
   readonly handedOver: boolean;
+  readonly taken: Taken;
   readonly writeId: string;
   /** Stream sequence of the latest status event's pack: this one's own when it holds it. */
   readonly statusAt: number;
@@ -21,6 +22,7 @@ export interface PackHead extends AttemptFacts {
   readonly firstSeq: number;
   readonly count: number;
   readonly handedOver: boolean;
+  readonly taken: Taken;
   readonly writeId: string;
   /** Undefined when the pack itself holds the latest status event. */
   readonly statusAt: number | undefined;
@@ -40,6 +42,8 @@ export function encodeHead(head: PackHead): MsgHdrs {
     h.append(Header.delivery, String(head.runningDelivery));
   }
   if (head.handedOver) h.append(Header.handedOver, '1');
+  if (head.taken.entry > 0) h.append(Header.taken, String(head.taken.entry));
+  if (head.taken.paused) h.append(Header.paused, '1');
   if (head.statusAt !== undefined) h.append(Header.statusAt, String(head.statusAt));
   return h;
 }
@@ -64,12 +68,20 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
   const attempt = count(header.get(Header.attempt), 0);
   const failures = header.has(Header.failures) ? count(header.get(Header.failures), 0) : 0;
   const delivery = header.has(Header.delivery) ? count(header.get(Header.delivery), 0) : 0;
+  const taken = header.has(Header.taken) ? count(header.get(Header.taken), 1) : 0;
   const statusAt = header.has(Header.statusAt) ? count(header.get(Header.statusAt), 1) : streamSeq;
   const status = TaskStatus.safeParse(header.get(Header.status));
   const writeId = header.get(Header.write);
   if (firstSeq === undefined || events === undefined || attempt === undefined || failures === undefined)
     return undefined;
-  if (delivery === undefined || statusAt === undefined || !status.success || !writeId || streamSeq <= 0)
+  if (
+    taken === undefined ||
+    delivery === undefined ||
+    statusAt === undefined ||
+    !status.success ||
+    !writeId ||
+    streamSeq <= 0
+  )
     return undefined;
   return {
     streamSeq,
@@ -80,6 +92,7 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
     runningItem: header.get(Header.item),
     runningDelivery: delivery,
     handedOver: header.get(Header.handedOver) === '1',
+    taken: { entry: taken, paused: header.get(Header.paused) === '1' },
     writeId,
     status: status.data,
     statusAt,

@@ -7,8 +7,12 @@
 import {
   isExpired,
   isTaskstreamError,
+  NOTHING_TAKEN,
+  takeCommand,
   TaskstreamError,
+  type EventDraft,
   type MailboxCommand,
+  type Taken,
   type TaskSnapshot,
   type TaskSpec,
   type TaskStore,
@@ -83,28 +87,45 @@ export class JetStreamTaskStore implements TaskStore {
     if (last === undefined) return undefined;
     const status = await latestStatus(this.#parts.reads, at, last);
     if (status === undefined) return undefined;
-    return { spec, status: status.payload, statusUpdatedAt: status.at, nextSeq: last.firstSeq + last.count };
+    return {
+      spec,
+      status: status.payload,
+      statusUpdatedAt: status.at,
+      nextSeq: last.firstSeq + last.count,
+      paused: last.taken.paused,
+    };
   }
 
   async cancel(taskId: string, reason?: string): Promise<void> {
     const at = addressOf(taskId);
     const spec = await this.#parts.specs.read(at);
     if (spec === undefined) throw new TaskstreamError('unknown_task', 'No such task');
-    for (let tries = 0; ; tries++) {
+    let sent = false;
+    for (let tries = 0; tries < CANCEL_TRIES_MAX; tries++) {
       const tail = await this.#parts.reads.leaderTail(at);
       if (tail === undefined) throw new TaskstreamError('unknown_task', 'No such task');
       if (isTerminal(tail.pack.status)) return;
-      if (tail.pack.runningItem !== undefined || tries > 0) {
-        return this.send(taskId, { type: 'cancel', ...(reason !== undefined && { reason }) });
+      if (tail.pack.runningItem !== undefined) {
+        if (sent) return;
+        try {
+          await this.send(taskId, { type: 'cancel', ...(reason !== undefined && { reason }) });
+        } catch (error) {
+          if (!isTaskstreamError(error, 'mailbox_full')) throw error;
+          return this.cancelNow(taskId, reason);
+        }
+        // The attempt may have ended meanwhile without having heard: then nobody reads the mailbox for now.
+        sent = true;
+        continue;
       }
       const status = { status: 'cancelled' as const, statusMessage: reason ?? 'Cancelled before an attempt ran' };
       try {
         return await this.#logFrom(at, spec, tail).appendStatus(status);
       } catch (error) {
-        // A worker has started meanwhile: it reads its mailbox.
+        // Somebody has written meanwhile, perhaps a worker that has started: look again.
         if (!isTaskstreamError(error, 'fenced')) throw error;
       }
     }
+    return this.cancelNow(taskId, reason);
   }
 
   async cancelNow(taskId: string, reason?: string): Promise<void> {
@@ -127,7 +148,32 @@ export class JetStreamTaskStore implements TaskStore {
   }
 
   async send(taskId: string, command: MailboxCommand): Promise<void> {
-    await this.#parts.mailbox.send(addressOf(taskId), command);
+    const at = addressOf(taskId);
+    await this.#parts.mailbox.send(at, command);
+    if (command.type !== 'input' && command.type !== 'cancel') await this.#tellUnlessRunning(at);
+  }
+
+  /** Tells in the log of what is new in the mailbox, unless an attempt runs that does so, or the task is over. */
+  async #tellUnlessRunning(at: TaskAddress): Promise<void> {
+    const spec = await this.#parts.specs.read(at);
+    for (let tries = 0; spec !== undefined && tries < CANCEL_TRIES_MAX; tries++) {
+      const tail = await this.#parts.reads.leaderTail(at);
+      if (tail === undefined || isTerminal(tail.pack.status) || tail.pack.runningItem !== undefined) return;
+      const news: Array<{ event: EventDraft; taken: Taken }> = [];
+      await this.#parts.mailbox.read(at, (command, entry) => {
+        const next = takeCommand(news.at(-1)?.taken ?? tail.pack.taken, command, entry);
+        if (next !== undefined) news.push(next);
+      });
+      if (news.length === 0) return;
+      const log = this.#logFrom(at, spec, tail);
+      try {
+        await Promise.all(news.map(({ event, taken }) => log.appendTaken(event, taken)));
+        return;
+      } catch (error) {
+        // Somebody has written meanwhile, perhaps a worker that has started: look again.
+        if (!isTaskstreamError(error, 'fenced')) throw error;
+      }
+    }
   }
 
   /** Feed, then a replica when it says that all is over, then the leader. */
@@ -217,6 +263,8 @@ export class JetStreamTaskStore implements TaskStore {
         delivery: 0,
         worker: FRONT_END,
         nextSeq: tail === undefined ? 0 : tail.pack.firstSeq + tail.pack.count,
+        taken: tail?.pack.taken ?? NOTHING_TAKEN,
+        handedOver: tail?.pack.handedOver ?? false,
         status: { status: tail?.pack.status ?? 'working' },
         statusAt: tail?.pack.statusAt ?? 0,
         nonce: nanoid(),

@@ -65,6 +65,8 @@ describe('names', () => {
       item: 'Ts-Item',
       delivery: 'Ts-Delivery',
       handedOver: 'Ts-Handed-Over',
+      taken: 'Ts-Taken',
+      paused: 'Ts-Paused',
       write: 'Ts-Write',
       status: 'Ts-Status',
       statusAt: 'Ts-Status-At',

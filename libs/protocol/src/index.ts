@@ -26,16 +26,32 @@ export {
   EVENT_META_KEY,
   EVENT_NOTIFICATION,
   IDEMPOTENCY_META_KEY,
+  PAUSE_METHOD,
   RELATED_TASK_META_KEY,
+  RESUME_METHOD,
+  STEER_METHOD,
+  STEERING_EXTENSION,
   STREAM_META_KEY,
   STREAM_METHOD,
   STREAMS_EXTENSION,
+  TASK_META_KEY,
   TASKS_EXTENSION,
+  TOOL_META_KEY,
   TRACEPARENT_META_KEY,
 } from './meta-keys.js';
 export { commentFrame, EVENT_FRAME_HEAD, EVENT_FRAME_TAIL, messageFrame, SSE_HEADERS } from './sse.js';
 export { STREAM_END_REASONS, StreamEnd, StreamEndReason, streamResult, streamResult2025 } from './stream.js';
-export { AttemptEnded, AttemptStarted, ProgressPayload, SYSTEM_EVENT_PREFIX, SystemEvent } from './system-events.js';
+export {
+  AttemptEnded,
+  AttemptStarted,
+  ChildEnded,
+  ChildSpawned,
+  ProgressPayload,
+  SYSTEM_EVENT_PREFIX,
+  SystemEvent,
+  TaskPaused,
+  TaskSteered,
+} from './system-events.js';
 export {
   isTerminal,
   projectDetailedTask,

@@ -12,6 +12,10 @@ export const EVENT_META_KEY = 'dev.taskstream/event';
 export const STREAM_META_KEY = 'dev.taskstream/stream';
 /** In the `_meta` of `tools/call`: a retried call with the same key gets the same task. Ours. */
 export const IDEMPOTENCY_META_KEY = 'dev.taskstream/idempotencyKey';
+/** On a task, for clients that declare `STEERING_EXTENSION`: what of it can be steered, and whether it is paused. Ours. */
+export const TASK_META_KEY = 'dev.taskstream/task';
+/** On a tool of `tools/list`, for clients that declare `STEERING_EXTENSION`: `{steerable?, pausable?}`. Ours. */
+export const TOOL_META_KEY = 'dev.taskstream/tool';
 /** W3C trace context (SEP-414). */
 export const TRACEPARENT_META_KEY = 'traceparent';
 
@@ -20,5 +24,11 @@ export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 /** Our extension: resumable task event streams (SEP-2694). */
 export const STREAMS_EXTENSION = 'dev.taskstream/event-streams';
 
+/** Our extension: steer, pause and resume running tasks, as SEP-2669 proposed it under other names. */
+export const STEERING_EXTENSION = 'dev.taskstream/steering';
+
+export const STEER_METHOD = 'dev.taskstream/steer';
+export const PAUSE_METHOD = 'dev.taskstream/pause';
+export const RESUME_METHOD = 'dev.taskstream/resume';
 export const STREAM_METHOD = 'tasks/stream';
 export const EVENT_NOTIFICATION = 'notifications/tasks/event';

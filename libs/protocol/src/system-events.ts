@@ -16,6 +16,16 @@ export const SystemEvent = {
   attemptEnded: 'dev.taskstream.attempt.ended',
   /** The tool reported progress. Payload: `{progress, total?, message?}`. */
   progress: 'dev.taskstream.task.progress',
+  /** A client steered the task. Payload: `TaskSteered`. */
+  taskSteered: 'dev.taskstream.task.steered',
+  /** A client paused the task. Payload: `TaskPaused`. */
+  taskPaused: 'dev.taskstream.task.paused',
+  /** A client resumed the task. Payload: `TaskPaused`. */
+  taskResumed: 'dev.taskstream.task.resumed',
+  /** The task spawned a child. Payload: `ChildSpawned`. */
+  childSpawned: 'dev.taskstream.child.spawned',
+  /** A child that the task waited for has ended. Payload: `ChildEnded`. */
+  childEnded: 'dev.taskstream.child.ended',
 } as const;
 
 export const AttemptStarted = z.looseObject({
@@ -41,3 +51,35 @@ export const ProgressPayload = z.looseObject({
   message: z.string().optional(),
 });
 export type ProgressPayload = z.infer<typeof ProgressPayload>;
+
+/** Payload of `task.paused` and `task.resumed`. */
+export const TaskPaused = z.looseObject({
+  /** Number of the mailbox entry, from 1. */
+  entry: z.int().positive(),
+  /** When the client's request was stored, ISO 8601. */
+  sentAt: z.string(),
+});
+export type TaskPaused = z.infer<typeof TaskPaused>;
+
+export const TaskSteered = TaskPaused.extend({
+  message: z.string(),
+  data: z.record(z.string(), z.unknown()).optional(),
+});
+export type TaskSteered = z.infer<typeof TaskSteered>;
+
+export const ChildSpawned = z.looseObject({
+  taskId: z.string(),
+  /** What the parent calls it; unique within the parent. */
+  name: z.string(),
+  tool: z.string(),
+});
+export type ChildSpawned = z.infer<typeof ChildSpawned>;
+
+export const ChildEnded = z.looseObject({
+  taskId: z.string(),
+  name: z.string(),
+  status: z.enum(['completed', 'failed', 'cancelled']),
+  statusMessage: z.string().optional(),
+  isError: z.boolean().optional(),
+});
+export type ChildEnded = z.infer<typeof ChildEnded>;

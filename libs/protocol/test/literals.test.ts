@@ -11,6 +11,12 @@ describe('pinned literals', () => {
     expect(protocol.TRACEPARENT_META_KEY).toBe('traceparent');
     expect(protocol.TASKS_EXTENSION).toBe('io.modelcontextprotocol/tasks');
     expect(protocol.STREAMS_EXTENSION).toBe('dev.taskstream/event-streams');
+    expect(protocol.STEERING_EXTENSION).toBe('dev.taskstream/steering');
+    expect(protocol.TASK_META_KEY).toBe('dev.taskstream/task');
+    expect(protocol.TOOL_META_KEY).toBe('dev.taskstream/tool');
+    expect(protocol.STEER_METHOD).toBe('dev.taskstream/steer');
+    expect(protocol.PAUSE_METHOD).toBe('dev.taskstream/pause');
+    expect(protocol.RESUME_METHOD).toBe('dev.taskstream/resume');
     expect(protocol.STREAM_METHOD).toBe('tasks/stream');
     expect(protocol.EVENT_NOTIFICATION).toBe('notifications/tasks/event');
   });
@@ -31,6 +37,11 @@ describe('pinned literals', () => {
       attemptStarted: 'dev.taskstream.attempt.started',
       attemptEnded: 'dev.taskstream.attempt.ended',
       progress: 'dev.taskstream.task.progress',
+      taskSteered: 'dev.taskstream.task.steered',
+      taskPaused: 'dev.taskstream.task.paused',
+      taskResumed: 'dev.taskstream.task.resumed',
+      childSpawned: 'dev.taskstream.child.spawned',
+      childEnded: 'dev.taskstream.child.ended',
     });
   });
 });

@@ -45,6 +45,7 @@ export class AttemptRun {
   readonly #abort = new AbortController();
   readonly #claimedAt = performance.now();
   #stop: StopReason | undefined;
+  #task: RunningTask | undefined;
   #stopped: (reason: StopReason) => void = () => undefined;
 
   constructor(
@@ -168,18 +169,18 @@ export class AttemptRun {
         (status, awaited) => log.appendStatus(status, awaited),
         signal,
       );
+      const toolFacts = { name: spec.tool, events: tool.events, steerable: tool.definition.steerable === true };
+      const task = new RunningTask(spec.taskId, log, desk, signal, spec.given, toolFacts, tail.taken);
+      this.#task = task;
       await this.#store.followMailbox(
         spec.taskId,
-        (command) => {
+        (command, entry) => {
           if (command.type === 'cancel') this.#requestStop({ type: 'cancel', reason: command.reason });
-          else desk.answer(command.key, command.response);
+          else if (command.type === 'input') desk.answer(command.key, command.response);
+          else task.mailbox.take(command, entry);
         },
         over.signal,
       );
-      const task = new RunningTask(spec.taskId, log, desk, signal, spec.given, {
-        name: spec.tool,
-        events: tool.events,
-      });
       const outcome = this.#stop === undefined ? await this.#execute(spec, tool, log, task) : NOT_RUN;
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
       const error: unknown = how === 'silent' ? log.signal.reason : undefined;
@@ -193,6 +194,7 @@ export class AttemptRun {
       this.#observer.attemptEnded({ ...facts, how: 'silent', ms: performance.now() - startedAt, error });
     } finally {
       over.abort();
+      this.#task?.close((type) => this.#observer.lateEmit({ ...facts, type }));
       if (!this.#abort.signal.aborted) this.#abort.abort(new Error('the attempt is over'));
     }
   }
@@ -250,6 +252,7 @@ export class AttemptRun {
   async #execute(spec: TaskSpec, tool: Tool, log: AttemptLog, task: RunningTask): Promise<Outcome> {
     const finished = (async (): Promise<Outcome> => {
       try {
+        if (tool.definition.pausable === true) await task.mailbox.whenResumed();
         if (tool.inputFirst !== undefined) await task.askFirst(tool.inputFirst);
         const result: ToolResult = await tool.invoke(spec.arguments, task);
         const { unseenFailure } = task;
@@ -272,7 +275,12 @@ export class AttemptRun {
     const told = new Promise<Outcome>((resolve) => {
       const onStop = (reason: StopReason) => {
         timers.push(
-          afterMs(this.#options.stopGraceMs, () => resolve({ type: 'silent', why: `ignored: ${reason.type}` })),
+          afterMs(this.#options.stopGraceMs, () => {
+            const { stopGraceMs: graceMs } = this.#options;
+            const { taskId } = spec;
+            this.#observer.stopIgnored({ taskId, attempt: log.attempt, tool: spec.tool, why: reason.type, graceMs });
+            resolve({ type: 'silent', why: `ignored: ${reason.type}` });
+          }),
         );
       };
       this.#stopped = onStop;

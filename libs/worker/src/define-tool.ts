@@ -16,6 +16,7 @@ import { describeIssues, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
 import { declareEvents, type DeclaredEvents, type EventDeclarations, type PayloadOf } from './declared-events.js';
 import type { InputRequest } from './input-desk.js';
+import type { TaskMailbox } from './task-mailbox.js';
 
 /** What a user did with a form. */
 export type ElicitAnswer<Content> =
@@ -60,6 +61,8 @@ export interface Task<Events extends EventDeclarations = EventDeclarations> {
   ask(name: string, request: InputRequest): Promise<unknown>;
   /** Reports progress: `done` of `total`. */
   progress(done: number, total?: number, message?: string): Promise<void>;
+  /** What clients steer in, and whether they paused the task. */
+  readonly mailbox: TaskMailbox;
 }
 
 /** One block of a tool's result, as MCP defines them; passed on as it is. */
@@ -97,6 +100,13 @@ export interface ToolOptions<
    * asked then is asked by the running task.
    */
   readonly inputFirst?: Readonly<Record<string, InputRequest>>;
+  /** Whether clients may steer running tasks; `task.mailbox` gives what they say. No when absent. */
+  readonly steerable?: boolean;
+  /**
+   * Whether clients may pause tasks. The tool pauses where it awaits `task.mailbox.whenResumed()`, and is not called
+   * while its task is paused. No when absent.
+   */
+  readonly pausable?: boolean;
   /** `default` when absent. */
   readonly queue?: string;
   /** How long the task and its events live, from creation. One day when absent; null: as long as the store. */
@@ -131,6 +141,8 @@ const Options = z.looseObject({
   description: z.string().min(1),
   taskSupport: TaskSupport.default('optional'),
   inputFirst: z.record(z.string(), InputRequestShape).optional(),
+  steerable: z.boolean().default(false),
+  pausable: z.boolean().default(false),
   queue: QueueName.default('default'),
   ttlMs: z.int().positive().nullable().default(86_400_000),
   pollIntervalMs: z.int().positive().default(1_000),
@@ -167,6 +179,8 @@ export function defineTool<
     ...(options.outputSchema !== undefined && { outputSchema: toJsonSchema(options.outputSchema, 'output') }),
     taskSupport: o.taskSupport,
     ...(options.inputFirst !== undefined && { inputFirst: { ...options.inputFirst } }),
+    ...(o.steerable && { steerable: true }),
+    ...(o.pausable && { pausable: true }),
     queue: o.queue,
     ttlMs: o.ttlMs,
     pollIntervalMs: o.pollIntervalMs,

@@ -11,6 +11,7 @@ export {
 } from './define-tool.js';
 export type { EventDeclaration, EventDeclarations } from './declared-events.js';
 export type { InputRequest } from './input-desk.js';
+export type { SteerMessage, TaskMailbox } from './task-mailbox.js';
 export { RetryableError, ToolError, ToolProtocolError } from './tool-errors.js';
 export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';
 export { WorkerRuntime, type WorkerParts } from './worker-runtime.js';

@@ -4,13 +4,14 @@
  * Invariants: a tool cannot emit under our own prefix; an emit that fails unseen fails the task; after the attempt has
  * ended every emit is refused and reported.
  */
-import { attemptName, TaskstreamError, type AttemptLog } from '@taskstream/core';
+import { attemptName, NOTHING_TAKEN, TaskstreamError, type AttemptLog, type Taken } from '@taskstream/core';
 import { describeIssues, SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
 import type { ElicitAnswer, Task } from './define-tool.js';
 import { draftOf, type DeclaredEvents } from './declared-events.js';
 import type { InputDesk, InputRequest } from './input-desk.js';
 import { ObservedPromises } from './observed-promise.js';
+import { RunningMailbox } from './task-mailbox.js';
 import { ToolError } from './tool-errors.js';
 
 const ElicitResponse = z.looseObject({
@@ -22,6 +23,7 @@ const ElicitResponse = z.looseObject({
 export interface ToolFacts {
   readonly name: string;
   readonly events: DeclaredEvents;
+  readonly steerable?: boolean;
 }
 
 export class RunningTask implements Task {
@@ -31,10 +33,13 @@ export class RunningTask implements Task {
   given: Readonly<Record<string, unknown>>;
   readonly #log: AttemptLog;
   readonly #desk: InputDesk;
+  readonly mailbox: RunningMailbox;
   readonly #tool: ToolFacts;
   readonly #emits = new ObservedPromises();
   readonly #where = () => attemptName(this.#tool.name, this.id, this.attempt);
+  #onLateEmit: ((type: string) => void) | undefined;
 
+  /** `taken`: how far the mailbox was in the log when the attempt began. */
   constructor(
     id: string,
     log: AttemptLog,
@@ -42,6 +47,7 @@ export class RunningTask implements Task {
     signal: AbortSignal,
     given: Readonly<Record<string, unknown>> = {},
     tool: ToolFacts = { name: 'tool', events: new Map() },
+    taken: Taken = NOTHING_TAKEN,
   ) {
     this.id = id;
     this.given = given;
@@ -50,6 +56,18 @@ export class RunningTask implements Task {
     this.#log = log;
     this.#desk = desk;
     this.#tool = tool;
+    this.mailbox = new RunningMailbox({
+      tool: tool.name,
+      steerable: tool.steerable === true,
+      taken,
+      signal,
+      tell: (event, now) => void this.#watch(this.#log.appendTaken(event, now)),
+    });
+  }
+
+  /** Refuses every emit from now on, and tells of it. */
+  close(onLateEmit: (type: string) => void): void {
+    this.#onLateEmit = onLateEmit;
   }
 
   /** The first failure of an emit that nobody has looked at. */
@@ -64,6 +82,11 @@ export class RunningTask implements Task {
         `${this.#where()}: type: ${type} is under the prefix of taskstream itself`,
       );
       return this.#watch(Promise.reject(error));
+    }
+    if (this.#onLateEmit !== undefined) {
+      this.#onLateEmit(String(type));
+      const message = `${this.#where()} has ended; ${String(type)} is not in the log`;
+      return this.#watch(Promise.reject(new TaskstreamError('task_ended', message)));
     }
     const declared = this.#tool.events.get(type);
     if (declared === undefined) {

@@ -38,6 +38,16 @@ export interface WorkerObserver {
   attemptStarted(fact: AttemptFact & { readonly cause: string }): void;
   /** `how`: a status, `retry`, `handed_over`, or `silent` for an attempt that may no longer speak. */
   attemptEnded(fact: AttemptFact & { readonly how: string; readonly ms: number; readonly error?: unknown }): void;
+  /** A tool that was told to stop did not within its grace; it is abandoned, its attempt ends without it. */
+  stopIgnored(fact: {
+    readonly taskId: string;
+    readonly attempt: number;
+    readonly tool: string;
+    readonly why: 'cancel' | 'hand_over' | 'expired';
+    readonly graceMs: number;
+  }): void;
+  /** An abandoned tool emitted after its attempt had ended; the event was refused. */
+  lateEmit(fact: AttemptFact & { readonly type: string }): void;
   /** The lease could not be extended in time; the attempt is confirmed before it goes on. */
   leaseInDoubt(fact: { readonly taskId: string; readonly attempt: number; readonly gapMs: number }): void;
   /** An item was let go without running. */

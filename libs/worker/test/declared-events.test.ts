@@ -22,6 +22,7 @@ function taskOf(tool: Tool, awaits: boolean[] = []) {
       setImmediate(() => void awaits.push(awaited?.() ?? false));
     },
     appendStatus: async () => undefined,
+    appendTaken: () => Promise.reject(new Error('not for tools')),
     appendAttemptEnd: async () => undefined,
     confirm: async () => undefined,
   };

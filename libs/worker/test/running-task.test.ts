@@ -21,6 +21,7 @@ function scene(failure?: TaskstreamError) {
       if (failure !== undefined) throw failure;
       statuses.push(status);
     },
+    appendTaken: () => Promise.reject(new Error('not for tools')),
     appendAttemptEnd: () => Promise.reject(new Error('not for tools')),
     confirm: () => Promise.reject(new Error('not for tools')),
   };

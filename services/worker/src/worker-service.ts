@@ -124,6 +124,18 @@ export class WorkerService {
       unit: 'none',
       help: 'Times that a lease could not be extended in time',
     });
+    const ignored = this.#metrics.counter({
+      name: 'stops_ignored',
+      unit: 'none',
+      help: 'Tools that were abandoned because they did not stop when told to',
+      labels: ['tool'],
+    });
+    const late = this.#metrics.counter({
+      name: 'late_emits',
+      unit: 'none',
+      help: 'Events of abandoned tools that were refused',
+      labels: ['tool'],
+    });
     const released = this.#metrics.counter({
       name: 'items_released',
       unit: 'none',
@@ -138,6 +150,15 @@ export class WorkerService {
         const log = taskLogger(this.#logger, context);
         if (how !== 'silent') log.info({ tool, how, ms: Math.round(ms) }, 'attempt ended');
         else log.warn({ tool, how, err: error }, 'attempt stopped without a word; its lease will bring the task back');
+      },
+      stopIgnored: ({ tool, why, graceMs, ...context }) => {
+        ignored.inc({ tool });
+        const what = 'the tool did not stop when told to; it is abandoned, and may still be running in this process';
+        taskLogger(this.#logger, context).warn({ tool, why, graceMs }, what);
+      },
+      lateEmit: ({ tool, type, ...context }) => {
+        late.inc({ tool });
+        taskLogger(this.#logger, context).debug({ tool, type }, 'an event after the end of its attempt was refused');
       },
       leaseInDoubt: ({ gapMs, ...context }) => {
         doubts.inc();

@@ -112,7 +112,7 @@ export function renderCoverage({ rows }: Coverage): string {
     '',
     `${shown.length} of ${rows.length} are shown; the others are named below. The summaries are ours.`,
     '',
-    'Tests under `test/conformance/streams/checks` are the conformance kit, which runs against any server: `npm run conformance:streams -- --url http://127.0.0.1:3000/mcp`. [Here](../test/conformance/streams/taskstream.test.ts) it is run on taskstream, and each of its checks has to pass. One has nothing to look at: SEP-2669 is not served, so that there is no pause to tell of (SEP2694-PAUSE-EVENTS).',
+    'Tests under `test/conformance/streams/checks` are the conformance kit, which runs against any server: `npm run conformance:streams -- --url http://127.0.0.1:3000/mcp`. [Here](../test/conformance/streams/taskstream.test.ts) it is run on taskstream, and each of its checks has to pass. SEP-2669 is served under names of our own (`dev.taskstream/pause`, `/resume`), which the check of SEP2694-PAUSE-EVENTS tries after those of the proposal.',
     '',
     '| Id | Level | Of the | What | Section | Shown by |',
     '|---|---|---|---|---|---|',

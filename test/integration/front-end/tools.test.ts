@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => scene[Symbol.asyncDispose]());
 
-test('server/discover names the revision, both extensions and private cache hints', async () => {
+test('server/discover names the revision, its extensions and private cache hints', async () => {
   const { status, result } = await rpc(scene.a.endpoint, 'server/discover', {});
   expect(status).toBe(200);
   expect(result).toEqual({
@@ -28,7 +28,11 @@ test('server/discover names the revision, both extensions and private cache hint
     supportedVersions: ['2026-07-28'],
     capabilities: {
       tools: { listChanged: true },
-      extensions: { 'io.modelcontextprotocol/tasks': {}, 'dev.taskstream/event-streams': {} },
+      extensions: {
+        'io.modelcontextprotocol/tasks': {},
+        'dev.taskstream/event-streams': {},
+        'dev.taskstream/steering': {},
+      },
     },
     ttlMs: 60_000,
     cacheScope: 'private',

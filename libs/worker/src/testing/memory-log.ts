@@ -12,6 +12,7 @@ import {
   type AttemptStart,
   type EventDraft,
   type Tail,
+  type Taken,
   type TaskSpec,
 } from '@taskstream/core';
 import { isTerminal, SystemEvent, type StatusPayload } from '@taskstream/protocol';
@@ -61,6 +62,10 @@ export class MemoryLog implements AttemptLog {
       this.#task.changeStatus(status);
       if (isTerminal(status.status)) this.#close();
     });
+  }
+
+  appendTaken(event: EventDraft, taken: Taken): Promise<void> {
+    return this.#write([event], PAYLOAD_BYTES_MAX, () => this.#task.change({ taken }));
   }
 
   appendAttemptEnd(end: Parameters<AttemptLog['appendAttemptEnd']>[0]): Promise<void> {

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   formatTaskId,
+  NOTHING_TAKEN,
   SPEC_VERSION,
   type AttemptLog,
   type AttemptStart,
@@ -13,6 +14,7 @@ import {
   type ClaimedItem,
   type EventDraft,
   type MailboxCommand,
+  type MailboxEntry,
   type Tail,
   type TaskSpec,
 } from '@taskstream/core';
@@ -38,8 +40,8 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
   status: StatusPayload = { status: 'working' };
   /** Called after every event. */
   onEvent: (event: TestEvent) => void = () => undefined;
-  readonly #mailbox: MailboxCommand[] = [];
-  readonly #followers = new Set<(command: MailboxCommand) => void>();
+  readonly #mailbox: Array<readonly [MailboxCommand, MailboxEntry]> = [];
+  readonly #followers = new Set<(command: MailboxCommand, entry: MailboxEntry) => void>();
   #tail: Tail = {
     status: 'working',
     attempt: 0,
@@ -47,6 +49,7 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
     runningDelivery: 0,
     failures: 0,
     handedOver: false,
+    taken: NOTHING_TAKEN,
     nextSeq: 1,
   };
   #log: MemoryLog | undefined;
@@ -115,17 +118,18 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
 
   async followMailbox(
     _taskId: string,
-    onCommand: (command: MailboxCommand) => void,
+    onCommand: (command: MailboxCommand, entry: MailboxEntry) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    for (const command of this.#mailbox) onCommand(command);
+    for (const [command, entry] of this.#mailbox) onCommand(command, entry);
     this.#followers.add(onCommand);
     signal.addEventListener('abort', () => this.#followers.delete(onCommand));
   }
 
   send(command: MailboxCommand): void {
-    this.#mailbox.push(command);
-    for (const follower of this.#followers) follower(command);
+    const entry = { number: this.#mailbox.length + 1, sentAt: new Date().toISOString() };
+    this.#mailbox.push([command, entry]);
+    for (const follower of this.#followers) follower(command, entry);
   }
 
   /** The running attempt's worker is gone. */

@@ -52,6 +52,12 @@ export interface TestTask {
   answer(name: string, response: unknown): void;
   /** Waits for the nth event of a type, counted from 1. */
   emitted(type: string, nth?: number): Promise<TestEvent>;
+  /** A client steers the task. */
+  steer(message: string, data?: Readonly<Record<string, unknown>>): void;
+  /** A client pauses the task. */
+  pause(): void;
+  /** A client resumes the task. */
+  resume(): void;
   /** A client asks for the task's end. */
   cancel(reason?: string): void;
   /** The worker dies: the attempt may not write any more, and the next one takes over. */
@@ -63,6 +69,8 @@ export interface TestTask {
 const QUIET: WorkerObserver = {
   attemptStarted: () => undefined,
   attemptEnded: () => undefined,
+  stopIgnored: () => undefined,
+  lateEmit: () => undefined,
   leaseInDoubt: () => undefined,
   released: () => undefined,
   pullFailed: () => undefined,
@@ -161,6 +169,9 @@ export function createTestTask(
     },
     emitted: (type, nth = 1) =>
       waitFor(() => task.events.filter((e) => e.type === type)[nth - 1], `emitted ${type} ${nth} times`),
+    steer: (message, data) => task.send({ type: 'steer', message, ...(data !== undefined && { data }) }),
+    pause: () => task.send({ type: 'pause' }),
+    resume: () => task.send({ type: 'resume' }),
     cancel: (reason) => task.send({ type: 'cancel', ...(reason !== undefined && { reason }) }),
     crash: () => task.fence(),
     handOver: () => current?.handOver(),

@@ -4,6 +4,7 @@
  * Invariant: the log is compare-and-set as the real one is: whoever appends from an old tail is fenced.
  */
 import {
+  NOTHING_TAKEN,
   SPEC_VERSION,
   TaskstreamError,
   type AttemptLog,
@@ -12,6 +13,8 @@ import {
   type ClaimedItem,
   type EventDraft,
   type MailboxCommand,
+  type MailboxEntry,
+  type Taken,
   type Tail,
   type TaskSpec,
   type WorkQueue,
@@ -63,6 +66,8 @@ export function recordingObserver(): { observer: WorkerObserver; told: Array<{ w
     observer: {
       attemptStarted: tell('attemptStarted'),
       attemptEnded: tell('attemptEnded'),
+      stopIgnored: tell('stopIgnored'),
+      lateEmit: tell('lateEmit'),
       leaseInDoubt: tell('leaseInDoubt'),
       released: tell('released'),
       pullFailed: tell('pullFailed'),
@@ -83,7 +88,7 @@ export class FakeTask implements AttemptStore {
   readonly events: Array<EventDraft & { attempt: number }> = [];
   readonly statuses: StatusPayload[] = [];
   readonly mailbox: MailboxCommand[] = [];
-  readonly followers = new Set<(command: MailboxCommand) => void>();
+  readonly followers = new Set<(command: MailboxCommand, entry: MailboxEntry) => void>();
   spec: TaskSpec | undefined;
   /** Undefined: the log is empty. */
   tail: VersionedTail | undefined;
@@ -104,6 +109,7 @@ export class FakeTask implements AttemptStore {
       runningDelivery: 0,
       failures: 0,
       handedOver: false,
+      taken: NOTHING_TAKEN,
       nextSeq: 1,
       version: 1,
       ...facts,
@@ -141,17 +147,17 @@ export class FakeTask implements AttemptStore {
 
   async followMailbox(
     _taskId: string,
-    onCommand: (command: MailboxCommand) => void,
+    onCommand: (command: MailboxCommand, entry: MailboxEntry) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    for (const command of this.mailbox) onCommand(command);
+    this.mailbox.forEach((command, i) => onCommand(command, entryOf(i + 1)));
     this.followers.add(onCommand);
     signal.addEventListener('abort', () => this.followers.delete(onCommand));
   }
 
   send(command: MailboxCommand): void {
     this.mailbox.push(command);
-    for (const follower of this.followers) follower(command);
+    for (const follower of this.followers) follower(command, entryOf(this.mailbox.length));
   }
 
   /** Appends from a tail, or learns that somebody else has. */
@@ -217,6 +223,11 @@ export class FakeLog implements AttemptLog {
     this.#task.statuses.push(status);
   }
 
+  async appendTaken(event: EventDraft, taken: Taken): Promise<void> {
+    this.#write({ taken }, `taken ${event.type} ${taken.entry}`);
+    this.#task.events.push({ ...event, attempt: this.attempt });
+  }
+
   async appendAttemptEnd(end: {
     reason: 'error' | 'timeout' | 'handed_over';
     message?: string;
@@ -251,6 +262,10 @@ export class FakeLog implements AttemptLog {
     this.#closed = error;
     if (!this.#abort.signal.aborted) this.#abort.abort(error);
   }
+}
+
+function entryOf(number: number): MailboxEntry {
+  return { number, sentAt: new Date(number).toISOString() };
 }
 
 function encode(value: unknown): string {

@@ -12,7 +12,7 @@ export function freshFacts(spec: TaskSpec): TaskFacts {
 
 /** The snapshot of a task that has just been made: its only event states that it works. */
 export function freshSnapshot(spec: TaskSpec): TaskSnapshot {
-  return { spec, status: { status: 'working' }, statusUpdatedAt: spec.createdAt, nextSeq: 1 };
+  return { spec, status: { status: 'working' }, statusUpdatedAt: spec.createdAt, nextSeq: 1, paused: false };
 }
 
 export function factsOf(snapshot: TaskSnapshot): TaskFacts {

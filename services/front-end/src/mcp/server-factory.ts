@@ -4,7 +4,7 @@
  * Invariant: an instance holds nothing of a client; everything it needs comes with the request.
  */
 import type { McpRequestContext, ServerCapabilities } from '@modelcontextprotocol/server';
-import { STREAMS_EXTENSION, TASKS_EXTENSION } from '@taskstream/protocol';
+import { STEERING_EXTENSION, STREAMS_EXTENSION, TASKS_EXTENSION } from '@taskstream/protocol';
 import { AuthExtra, knowsTasks2025 } from './call-context.js';
 import type { McpParts } from './parts.js';
 import { registerTasks } from './tasks.js';
@@ -14,7 +14,7 @@ import { registerTools, type Era } from './tools.js';
 const MODERN: ServerCapabilities = {
   tools: { listChanged: true },
   // Exactly `{}`: any key inside makes the official tasks client see no tasks here.
-  extensions: { [TASKS_EXTENSION]: {}, [STREAMS_EXTENSION]: {} },
+  extensions: { [TASKS_EXTENSION]: {}, [STREAMS_EXTENSION]: {}, [STEERING_EXTENSION]: {} },
 };
 /** Undeclared on purpose: `tasks.list`, which would have to list whatever `tasks/get` returns. */
 const LEGACY_WITH_TASKS: ServerCapabilities = {
@@ -24,6 +24,8 @@ const LEGACY_WITH_TASKS: ServerCapabilities = {
     requests: { tools: { call: {} } },
     eventStreams: {},
   },
+  // A revision without extensions: what is not standard is experimental there.
+  experimental: { [STEERING_EXTENSION]: {} },
 };
 const LEGACY: ServerCapabilities = { tools: {} };
 

@@ -12,6 +12,7 @@ import { protocolError } from '../wire-errors.js';
 import { callerOf, requireTasks } from './call-context.js';
 import { factsOf } from './facts.js';
 import type { McpParts } from './parts.js';
+import { declaresSteering, registerSteering, taskMeta } from './steering.js';
 import { asProtocolErrors } from './protocol-errors.js';
 import type { Era } from './tools.js';
 import { watchStatus } from './watch-status.js';
@@ -24,8 +25,13 @@ export function registerTasks(server: Server, parts: McpParts, era: Era): void {
       ? projectTask2025(factsOf(snapshot), snapshot.status)
       : projectDetailedTask(factsOf(snapshot), snapshot.status);
   server.setRequestHandler('tasks/get', { params: TaskIdParams }, ({ taskId }, context) =>
-    asProtocolErrors(taskId, async () => project(await owned(parts, taskId, context, era)) as never),
+    asProtocolErrors(taskId, async () => {
+      const snapshot = await owned(parts, taskId, context, era);
+      const steers = declaresSteering(callerOf(context, era.name).capabilities);
+      return { ...project(snapshot), ...(steers && taskMeta(parts, snapshot)) } as never;
+    }),
   );
+  registerSteering(server, parts, (taskId, context) => owned(parts, taskId, context, era));
   server.setRequestHandler('tasks/cancel', { params: TaskIdParams }, ({ taskId }, context) =>
     asProtocolErrors(taskId, async () => {
       const snapshot = await owned(parts, taskId, context, era);

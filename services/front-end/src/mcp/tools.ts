@@ -23,6 +23,7 @@ import { answerHiddenCall, resumeHiddenCall } from './hidden-call.js';
 import type { McpParts } from './parts.js';
 import { prepareCall } from './prepare-call.js';
 import { asProtocolErrors } from './protocol-errors.js';
+import { declaresSteering, toolMeta } from './steering.js';
 
 export interface Era {
   readonly name: Caller['era'];
@@ -33,9 +34,12 @@ export interface Era {
 const LooseParams = z.looseObject({ task: z.unknown().optional() });
 
 export function registerTools(server: Server, parts: McpParts, era: Era): void {
-  server.setRequestHandler('tools/list', async () => ({
-    tools: parts.catalogue.list().map((tool) => listed(tool, era)),
-  }));
+  server.setRequestHandler('tools/list', async (_request, context) => {
+    const steers = declaresSteering(callerOf(context, era.name).capabilities);
+    return {
+      tools: parts.catalogue.list().map((tool) => ({ ...listed(tool, era), ...(steers && toolMeta(tool)) })),
+    };
+  });
   server.setRequestHandler('tools/call', async (request, context) => {
     const caller = callerOf(context, era.name);
     const params = LooseParams.parse(request.params);

@@ -130,22 +130,39 @@ const status: Check = {
   },
 };
 
+/** SEP-2669's own names, and those under which taskstream serves it. */
+const PAUSING = [
+  ['tasks/pause', 'tasks/resume'],
+  ['dev.taskstream/pause', 'dev.taskstream/resume'],
+] as const;
+
 const pause: Check = {
   name: 'pause and resume',
   ids: ['SEP2694-PAUSE-EVENTS'],
   async run(kit, verdict) {
     const taskId = await kit.call(kit.options.long);
     try {
-      const paused = await kit.endpoint.request('tasks/pause', { taskId });
-      if (paused.end.kind !== 'result') {
+      let resumeMethod: string | undefined;
+      for (const [pauseMethod, itsResume] of PAUSING) {
+        const { end } = await kit.endpoint.request(pauseMethod, { taskId });
+        if (end.kind !== 'result') continue;
+        resumeMethod = itsResume;
+        break;
+      }
+      if (resumeMethod === undefined) {
         verdict.skip(pause.ids, 'SEP-2669 is not served: tasks/pause is refused');
         return;
       }
       const { status: after } = await kit.get(taskId);
-      const leg = await kit.endpoint.stream(taskId, undefined, {
-        stop: (e) => JSON.stringify(e.params).includes('paus'),
-      });
-      verdict.expect('SEP2694-PAUSE-EVENTS', leg.end.kind === 'stopped', `no event tells of the pause; it is ${after}`);
+      const tellsOf = async (word: RegExp) => {
+        const leg = await kit.endpoint.stream(taskId, undefined, {
+          stop: (e) => word.test(String(e.params['type'])),
+        });
+        return leg.end.kind === 'stopped';
+      };
+      verdict.expect('SEP2694-PAUSE-EVENTS', await tellsOf(/pause/i), `no event tells of the pause; it is ${after}`);
+      await kit.endpoint.request(resumeMethod, { taskId });
+      verdict.expect('SEP2694-PAUSE-EVENTS', await tellsOf(/resume/i), 'no event tells of the resume');
     } finally {
       await kit.cancel(taskId);
     }
