@@ -41,29 +41,30 @@ export function collectUrl(text: string, before: readonly string[] | undefined):
 
 const JsonObject = z.record(z.string(), z.unknown());
 
-/** `--input`: JSON text of an object, or `@` and the path of a file that holds it. Throws `UsageError`. */
-export async function parseInput(text: string): Promise<Record<string, unknown>> {
+/** JSON text of an object, or `@` and the path of a file that holds it. Throws `UsageError`. */
+export async function parseJsonOption(option: string, text: string): Promise<Record<string, unknown>> {
   const fromFile = text.startsWith('@');
-  const json = fromFile ? await readInputFile(text.slice(1)) : text;
+  const json = fromFile ? await readInputFile(option, text.slice(1)) : text;
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--input is not JSON: ${reason}. Example: --input '{"path":"."}' or --input @arguments.json`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `${option} is not JSON: ${reason}. Example: ${option} '{"path":"."}' or ${option} @arguments.json`,
+      { cause: error },
+    );
   }
   const parsed = JsonObject.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new UsageError(`--input: expected a JSON object, got ${typeName(value)}`);
+  throw new UsageError(`${option}: expected a JSON object, got ${typeName(value)}`);
 }
 
-async function readInputFile(file: string): Promise<string> {
+async function readInputFile(option: string, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`--input: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new UsageError(`${option}: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }

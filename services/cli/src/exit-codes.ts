@@ -17,6 +17,8 @@ export const ExitCode = {
   cancelled: 3,
   /** The server cannot be reached, refuses the connection, or stays silent. */
   connection: 4,
+  /** `verify`: gap-free, but not the whole task. */
+  incomplete: 5,
   /** Interrupted by the user; the task goes on. */
   interrupted: 130,
 } as const;

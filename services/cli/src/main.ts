@@ -7,19 +7,24 @@ import { adviceFor, createTaskClient, isClientError } from '@taskstream/client';
 import ora from 'ora';
 import type { CommandContext } from './commands/context.js';
 import { doctor } from './commands/doctor.js';
+import { answer } from './commands/answer.js';
+import { exportTask, importExport, verify } from './commands/exports.js';
 import { call, cancel, get, tail, tools } from './commands/tasks.js';
 import { up } from './commands/up.js';
 import { readCliConfig } from './config.js';
 import { exitCodeOf, isExpected } from './exit-codes.js';
 import { jsonLineOutput } from './output/json-lines.js';
+import type { TaskOutput, TextSink } from './output/task-output.js';
 import { terminalOutput } from './output/terminal.js';
+import { transcriptOutput } from './output/transcript-output.js';
 import { runProgram } from './program.js';
+import { linePrompt } from './questions/line-prompt.js';
 import { watchSignals } from './signals.js';
 
 /** A person waits for the answer: say soon that there is none. */
 const REQUEST_ATTEMPTS_MAX = 3;
 
-const { stdout, stderr } = process;
+const { stdin, stdout, stderr } = process;
 // The reader of our output may leave early, as `head` does.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
@@ -43,13 +48,28 @@ const context: CommandContext = {
   note,
   terminal,
   signal: signals.first,
-  taskOutput: ({ verbose }) =>
-    terminal
-      ? terminalOutput({ out, note, verbose, spinner: ora({ discardStdin: false, isEnabled: animated }) })
-      : jsonLineOutput({ out, note }),
+  input: stdin,
+  prompt: () =>
+    linePrompt({
+      input: stdin,
+      output: stderr,
+      terminal: isatty(stdin.fd) && isatty(stderr.fd),
+      signal: signals.first,
+      onInterrupt: () => process.kill(process.pid, 'SIGINT'),
+    }),
+  taskOutput: ({ verbose, transcript }) => {
+    const people = (result: TextSink): TaskOutput => {
+      const spinner = ora({ discardStdin: false, isEnabled: animated });
+      return terminalOutput({ out: result, note, verbose, spinner });
+    };
+    if (transcript) return transcriptOutput(people({ write: async () => undefined }), out);
+    return terminal ? people(out) : jsonLineOutput({ out, note, verbose });
+  },
   connect: (urls) =>
     createTaskClient({
       endpoints: urls ?? config.urls,
+      // Tasks may ask: `answer` answers.
+      capabilities: { elicitation: {} },
       clientInfo: { name: 'taskstream-cli', version: '0.1.0' },
       limits: { requestAttemptsMax: REQUEST_ATTEMPTS_MAX },
     }),
@@ -74,6 +94,10 @@ try {
       tail: (taskId, options) => tail(context, taskId, options),
       get: (taskId, options) => get(context, taskId, options),
       cancel: (taskId, options) => cancel(context, taskId, options),
+      answer: (taskId, options) => answer(context, taskId, options),
+      export: (taskId, options) => exportTask(context, taskId, options),
+      import: (file, options) => importExport(context, file, options),
+      verify: (file, options) => verify(context, file, options),
       tools: (options) => tools(context, options),
       doctor: (options) => doctor({ ...local, nodeVersion: process.version }, options),
     },

@@ -33,6 +33,29 @@ export interface TailOptions extends ConnectOptions {
   readonly after?: number;
   readonly verbose: boolean;
   readonly cursorFile?: string;
+  readonly transcript: boolean;
+}
+
+export interface AnswerOptions extends ConnectOptions {
+  readonly key?: string;
+  readonly json?: string;
+  readonly decline: boolean;
+  readonly cancel: boolean;
+}
+
+export interface ExportOptions extends ConnectOptions {
+  readonly output?: string;
+  readonly after?: number;
+  readonly verbose: boolean;
+}
+
+export interface ImportOptions {
+  readonly transcript: boolean;
+  readonly json: boolean;
+}
+
+export interface VerifyOptions {
+  readonly after?: number;
 }
 
 export interface Actions {
@@ -41,6 +64,10 @@ export interface Actions {
   tail(taskId: string, options: TailOptions): Promise<ExitCode>;
   get(taskId: string, options: ConnectOptions): Promise<ExitCode>;
   cancel(taskId: string, options: ConnectOptions): Promise<ExitCode>;
+  answer(taskId: string, options: AnswerOptions): Promise<ExitCode>;
+  export(taskId: string, options: ExportOptions): Promise<ExitCode>;
+  import(file: string, options: ImportOptions): Promise<ExitCode>;
+  verify(file: string, options: VerifyOptions): Promise<ExitCode>;
   tools(options: ConnectOptions): Promise<ExitCode>;
   doctor(options: { readonly port: number; readonly data: string }): Promise<ExitCode>;
 }
@@ -61,7 +88,15 @@ Exit codes:
   2    the command line or its input is not valid
   3    the task was cancelled
   4    the server cannot be reached or refuses the connection
+  5    verify: gap-free, but not the whole task
   130  interrupted; a task goes on without its reader`;
+
+const VERIFY_EXIT_CODES = `
+Exit codes:
+  0    complete: gap-free from the first event to the one that ended the task
+  1    events are missing, repeated, of another task, or not events
+  2    the file cannot be read
+  5    gap-free, but the beginning or the end of the task is not in it`;
 
 /** Runs one command line (without the program's name) and gives its exit code. */
 export async function runProgram(argv: readonly string[], actions: Actions, output: TextOutput): Promise<ExitCode> {
@@ -111,7 +146,7 @@ function defineProgram(actions: Actions, run: (action: Promise<ExitCode>) => Pro
     .description('call a tool')
     .requiredOption('--input <json>', 'arguments as a JSON object, or @file')
     .option('--follow', 'follow the events of the task until it ends', false)
-    .option('-v, --verbose', 'show every event on a terminal', false)
+    .option('-v, --verbose', 'show reconnects, and on a terminal every event', false)
     .addOption(url())
     .action((tool: string, options: CallOptions) => run(actions.call(tool, options)));
 
@@ -119,8 +154,13 @@ function defineProgram(actions: Actions, run: (action: Promise<ExitCode>) => Pro
     .command('tail <taskId>')
     .description('follow the events of a task until it ends')
     .option('--after <seq>', 'leave out events up to this seq', parseAfter)
-    .option('-v, --verbose', 'show every event on a terminal', false)
+    .option('-v, --verbose', 'show reconnects, and on a terminal every event', false)
     .option('--cursor-file <file>', 'keep the position there, and go on from it')
+    .addOption(
+      new Option('--transcript', 'show messages, tool calls and artifacts as a tree at the end')
+        .default(false)
+        .conflicts(['after', 'cursorFile']),
+    )
     .addOption(url())
     .action((taskId: string, options: TailOptions) => run(actions.tail(taskId, options)));
 
@@ -135,6 +175,44 @@ function defineProgram(actions: Actions, run: (action: Promise<ExitCode>) => Pro
     .description('ask the server to cancel a task')
     .addOption(url())
     .action((taskId: string, options: ConnectOptions) => run(actions.cancel(taskId, options)));
+
+  program
+    .command('answer <taskId>')
+    .description('answer what a task asks, here in the terminal or with --json')
+    .option('--key <key>', 'only the question with this key')
+    .addOption(
+      new Option('--json <json>', 'the answer as a JSON object, or @file; nothing is asked').conflicts([
+        'decline',
+        'cancel',
+      ]),
+    )
+    .addOption(new Option('--decline', 'refuse to answer').default(false).conflicts('cancel'))
+    .option('--cancel', 'leave the question without a decision', false)
+    .addOption(url())
+    .action((taskId: string, options: AnswerOptions) => run(actions.answer(taskId, options)));
+
+  program
+    .command('export <taskId>')
+    .description('write the events of a task, one a line as the log holds them, until it ends')
+    .option('-o, --output <file>', 'write there; absent: standard output')
+    .option('--after <seq>', 'leave out events up to this seq', parseAfter)
+    .option('-v, --verbose', 'show reconnects', false)
+    .addOption(url())
+    .action((taskId: string, options: ExportOptions) => run(actions.export(taskId, options)));
+
+  program
+    .command('import <file>')
+    .description('show exported events without a server; - reads standard input')
+    .option('--transcript', 'show messages, tool calls and artifacts as a tree', false)
+    .option('--json', 'print the transcript as JSON', false)
+    .action((file: string, options: ImportOptions) => run(actions.import(file, options)));
+
+  program
+    .command('verify <file>')
+    .description('check that exported events are gap-free; - reads standard input')
+    .option('--after <seq>', 'the export continues after this seq', parseAfter)
+    .addHelpText('after', VERIFY_EXIT_CODES)
+    .action((file: string, options: VerifyOptions) => run(actions.verify(file, options)));
 
   program
     .command('tools')

@@ -72,7 +72,7 @@ describe('the progress view', () => {
 describe('JSON lines', () => {
   it('are the params of each event byte for byte, then one line with the outcome', async () => {
     const out = capture();
-    const output = jsonLineOutput({ out, note: () => undefined });
+    const output = jsonLineOutput({ out, note: () => undefined, verbose: false });
     output.begin('t');
     await output.item(item(0, 'a.b.c', {}, '{"seq":0, "odd":  1.0}'));
     await output.item({ type: 'gap', from: 1, to: 4, restarted: false });
@@ -86,7 +86,7 @@ describe('JSON lines', () => {
 
   it('tell failures and cancellations', async () => {
     const out = capture();
-    const output = jsonLineOutput({ out, note: () => undefined });
+    const output = jsonLineOutput({ out, note: () => undefined, verbose: false });
     await output.outcome(failed);
     await output.outcome(cancelled);
     await output.created('t9');
@@ -100,11 +100,15 @@ describe('JSON lines', () => {
   it('keep notices out of standard output', async () => {
     const out = capture();
     const notes: string[] = [];
-    const output = jsonLineOutput({ out, note: (text) => notes.push(text) });
-    output.notice({ type: 'connected', taskId: 't', endpoint: 'http://a', after: undefined });
-    output.notice({ type: 'endpoint-failed', endpoint: 'http://a', message: 'refused' });
+    for (const verbose of [false, true]) {
+      const output = jsonLineOutput({ out, note: (text) => notes.push(`${verbose} ${text}`), verbose });
+      output.notice({ type: 'connected', taskId: 't', endpoint: 'http://a', after: undefined });
+      output.notice({ type: 'endpoint-failed', endpoint: 'http://a', message: 'refused' });
+      output.notice({ type: 'fallback-polling', taskId: 't', message: 'no tasks/stream' });
+    }
     expect(out.text()).toBe('');
-    expect(notes).toEqual(['http://a failed: refused']);
+    const polling = 'no events from this server, only the outcome: no tasks/stream';
+    expect(notes).toEqual([`false ${polling}`, 'true http://a failed: refused', `true ${polling}`]);
   });
 });
 
@@ -149,6 +153,12 @@ describe('the terminal', () => {
     const { notes, output } = terminal(true);
     await output.item(item(3, 'com.example.x', { text: '\u001b[2J' }));
     expect(notes).toEqual(['3 com.example.x {"text":"\\u001b[2J"}']);
+  });
+
+  it('says how to answer a task that asks', async () => {
+    const { notes, output } = terminal(false);
+    await output.item(item(0, 'dev.taskstream.task.status', { status: 'input_required', inputRequests: {} }));
+    expect(notes).toEqual(['The task asks: npx taskstream answer t']);
   });
 
   it('tells what is lost, what failed and what was cancelled', async () => {

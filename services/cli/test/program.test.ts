@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { parseInput } from '../src/arguments.js';
+import { parseJsonOption } from '../src/arguments.js';
 import { DEFAULT_URL, readCliConfig } from '../src/config.js';
 import { ExitCode, UsageError } from '../src/exit-codes.js';
 import { runProgram } from '../src/program.js';
@@ -15,6 +15,10 @@ async function run(...argv: string[]) {
     tail: action(),
     get: action(),
     cancel: action(),
+    answer: action(),
+    export: action(),
+    import: action(),
+    verify: action(),
     tools: action(),
     doctor: action(),
   };
@@ -51,7 +55,7 @@ describe('the command line', () => {
 
   it('tail, get, cancel, tools and doctor take theirs', async () => {
     expect((await run('tail', 't1', '--after', '0', '-v', '--cursor-file', 'c')).called).toEqual([
-      ['tail', 't1', { after: 0, verbose: true, cursorFile: 'c' }],
+      ['tail', 't1', { after: 0, verbose: true, cursorFile: 'c', transcript: false }],
     ]);
     expect((await run('get', 't1')).called).toEqual([['get', 't1', {}]]);
     expect((await run('cancel', 't1')).called).toEqual([['cancel', 't1', {}]]);
@@ -59,7 +63,25 @@ describe('the command line', () => {
     expect((await run('doctor')).called).toEqual([['doctor', { port: 3000, data: '.taskstream' }]]);
   });
 
+  it('answer, export, import and verify take theirs', async () => {
+    expect((await run('answer', 't1', '--key', 'k', '--json', '{}')).called).toEqual([
+      ['answer', 't1', { key: 'k', json: '{}', decline: false, cancel: false }],
+    ]);
+    expect((await run('export', 't1', '-o', 'f', '--after', '3')).called).toEqual([
+      ['export', 't1', { output: 'f', after: 3, verbose: false }],
+    ]);
+    expect((await run('import', '-', '--transcript')).called).toEqual([
+      ['import', '-', { transcript: true, json: false }],
+    ]);
+    expect((await run('verify', 'f', '--after', '0')).called).toEqual([['verify', 'f', { after: 0 }]]);
+    expect((await run('verify', '--help')).out).toContain('5    gap-free, but the beginning or the end');
+  });
+
   it.each([
+    [['answer', 't', '--json', '{}', '--decline'], "option '--json <json>' cannot be used with option '--decline'"],
+    [['answer', 't', '--decline', '--cancel'], "option '--decline' cannot be used with option '--cancel'"],
+    [['tail', 't', '--transcript', '--after', '3'], "option '--transcript' cannot be used with option '--after <seq>'"],
+    [['verify'], "missing required argument 'file'"],
     [['up', '--port', '70000'], 'from 0 to 65535'],
     [['up', '--port', '3e3'], 'from 0 to 65535'],
     [['up', '--workers', '0'], 'from 1 to 16'],
@@ -94,8 +116,8 @@ describe('--input', () => {
   it('is a JSON object, or a file that holds one', async () => {
     const file = path.join(await temporaryDirectory(), 'arguments.json');
     await writeFile(file, '{"path":"."}');
-    expect(await parseInput('{"a":[1]}')).toEqual({ a: [1] });
-    expect(await parseInput(`@${file}`)).toEqual({ path: '.' });
+    expect(await parseJsonOption('--input', '{"a":[1]}')).toEqual({ a: [1] });
+    expect(await parseJsonOption('--json', `@${file}`)).toEqual({ path: '.' });
   });
 
   it.each([
@@ -106,8 +128,8 @@ describe('--input', () => {
     ['5', 'expected a JSON object, got integer'],
     ['@/nonexistent', 'cannot read /nonexistent'],
   ])('refuses %j', async (text, message) => {
-    await expect(parseInput(text)).rejects.toThrow(message);
-    await expect(parseInput(text)).rejects.toBeInstanceOf(UsageError);
+    await expect(parseJsonOption('--input', text)).rejects.toThrow(message);
+    await expect(parseJsonOption('--input', text)).rejects.toBeInstanceOf(UsageError);
   });
 });
 

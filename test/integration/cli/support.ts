@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 
-const BIN = path.resolve(import.meta.dirname, '../../../services/cli/bin/taskstream.js');
+export const BIN = path.resolve(import.meta.dirname, '../../../services/cli/bin/taskstream.js');
 
 export interface Command {
   readonly child: ChildProcess;
@@ -17,21 +17,21 @@ export interface Command {
   lines(): string[];
 }
 
-/** Starts a command with an environment without taskstream's own keys. */
+/** Starts a command with an environment without taskstream's own keys; with `input`, standard input is a pipe. */
 export function taskstream(
   argv: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
+  options: { cwd?: string; env?: Record<string, string>; input?: boolean } = {},
 ): Command {
   const clean = Object.entries(process.env).filter(([name]) => !/^(TASKSTREAM_|NATS_URL$)/.test(name));
-  const child = spawn(process.execPath, [BIN, ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const child: ChildProcess = spawn(process.execPath, [BIN, ...argv], {
+    stdio: [options.input === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     env: { ...Object.fromEntries(clean), ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   });
   let out = '';
   let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
   onTestFinished(() => void child.kill('SIGKILL'));
   return {
     child,

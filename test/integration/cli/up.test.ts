@@ -98,7 +98,7 @@ it(
   async () => {
     const { ready, command } = await startUp(['--front-ends', '2', '--tools', TOOLS]);
     const urls = ready.endpoints.flatMap((endpoint) => ['--url', endpoint]);
-    const call = taskstream(['call', 'count', '--input', counting(100, 30), '--follow', ...urls]);
+    const call = taskstream(['call', 'count', '--input', counting(100, 30), '--follow', '-v', ...urls]);
     await until(() => call.lines().length > 20, 'events come');
     process.kill(ready.pids.frontEnds[0]!, 'SIGKILL');
     expect(await call.exit).toBe(0);

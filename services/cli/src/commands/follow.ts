@@ -21,7 +21,7 @@ export async function followToEnd(
     await output.outcome(outcome);
     return exitCodeOfOutcome(outcome);
   } catch (error) {
-    output.abandon();
+    await output.abandon();
     if (!isClientError(error, 'aborted')) throw error;
     const after = follow.lastSeq === undefined ? '' : ` --after ${follow.lastSeq}`;
     context.note(`Interrupted. The task goes on; follow it with: npx taskstream tail ${follow.taskId}${after}`);

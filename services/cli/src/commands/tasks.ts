@@ -2,12 +2,13 @@
  * The commands that talk to a server: call, tail, get, cancel, tools. They use the public client only.
  */
 import { randomUUID } from 'node:crypto';
-import type { DetailedTask } from '@taskstream/client';
+import type { DetailedTask, InputRequest, InputResponse } from '@taskstream/client';
 import { FileCursorStore } from '@taskstream/client/node';
-import { parseInput } from '../arguments.js';
+import { parseJsonOption } from '../arguments.js';
 import { ExitCode } from '../exit-codes.js';
 import { printable, printableLine } from '../output/printable.js';
 import type { CallOptions, ConnectOptions, TailOptions } from '../program.js';
+import { ask } from '../questions/ask.js';
 import type { CommandContext } from './context.js';
 import { followToEnd } from './follow.js';
 
@@ -15,24 +16,44 @@ const DESCRIPTION_CHARS_MAX = 100;
 
 export async function call(context: CommandContext, tool: string, options: CallOptions): Promise<ExitCode> {
   const { signal } = context;
-  const input = await parseInput(options.input);
-  const output = context.taskOutput({ verbose: options.verbose });
+  const input = await parseJsonOption('--input', options.input);
+  const output = context.taskOutput({ verbose: options.verbose, transcript: false });
   const client = context.connect(options.url);
-  const handle = await client.callTool(tool, input, { signal, idempotencyKey: randomUUID() });
+  const handle = await client.callTool(tool, input, {
+    signal,
+    idempotencyKey: randomUUID(),
+    onInputRequest: (_key, request) => askNow(context, request),
+  });
   if (handle.immediate !== undefined) {
     await output.immediate(handle.immediate);
     return handle.immediate.isError === true ? ExitCode.failed : ExitCode.ok;
   }
   if (options.follow) {
-    const follow = handle.events({ raw: true, signal, onEventsGone: 'resume', onNotice: output.notice });
+    // Not `handle.events`, which would put the task's questions on top of the progress: `answer` asks them.
+    const follow = client.followTask(handle.taskId ?? '', {
+      raw: true,
+      signal,
+      onEventsGone: 'resume',
+      onNotice: output.notice,
+    });
     return followToEnd(follow, output, context);
   }
   await output.created(handle.taskId ?? '');
   return ExitCode.ok;
 }
 
+/** A tool that asks before there is a task. */
+async function askNow(context: CommandContext, request: InputRequest): Promise<InputResponse> {
+  const prompt = context.prompt();
+  try {
+    return (await ask(request, prompt)) ?? { action: 'cancel' };
+  } finally {
+    prompt.close();
+  }
+}
+
 export async function tail(context: CommandContext, taskId: string, options: TailOptions): Promise<ExitCode> {
-  const output = context.taskOutput({ verbose: options.verbose });
+  const output = context.taskOutput({ verbose: options.verbose, transcript: options.transcript });
   const client = context.connect(options.url);
   // A follow is patient; a server that was never there shall be told at once.
   await client.getTask(taskId, { signal: context.signal });

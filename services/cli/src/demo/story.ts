@@ -108,7 +108,7 @@ class Reader {
       this.#parts.say(`  reader: connected to ${notice.endpoint}, ${from}`);
       return;
     }
-    const text = describeNotice(notice);
+    const text = describeNotice(notice, true);
     if (text !== undefined) this.#parts.say(`  reader: ${text}`);
   }
 

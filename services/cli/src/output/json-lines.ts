@@ -2,13 +2,18 @@
  * Output for programs: one JSON object a line.
  *
  * Lines of a followed task: the params of each event, byte for byte as they came; `{"gap":{from,to,restarted}}` where
- * events can no longer be had; at the end `{"outcome":{taskId,status,result|error}}`. Notices go to standard error.
+ * events can no longer be had; at the end `{"outcome":{taskId,status,result|error}}`. Notices go to standard
+ * error.
  */
 import type { TaskOutcome } from '@taskstream/client';
 import { describeNotice } from './notices.js';
 import type { TaskOutput, TextSink } from './task-output.js';
 
-export function jsonLineOutput(sinks: { readonly out: TextSink; readonly note: (text: string) => void }): TaskOutput {
+export function jsonLineOutput(sinks: {
+  readonly out: TextSink;
+  readonly note: (text: string) => void;
+  readonly verbose: boolean;
+}): TaskOutput {
   const line = (value: unknown): Promise<void> => sinks.out.write(`${JSON.stringify(value)}\n`);
   return {
     created: (taskId) => line({ taskId }),
@@ -18,12 +23,12 @@ export function jsonLineOutput(sinks: { readonly out: TextSink; readonly note: (
         ? sinks.out.write(`${item.raw ?? JSON.stringify(item.event)}\n`)
         : line({ gap: { from: item.from, to: item.to, restarted: item.restarted } }),
     notice: (notice) => {
-      const text = describeNotice(notice);
+      const text = describeNotice(notice, sinks.verbose);
       if (text !== undefined) sinks.note(text);
     },
     outcome: (outcome) => line({ outcome: outcomeRecord(outcome) }),
     immediate: (result) => line({ outcome: outcomeRecord({ status: 'completed', result }) }),
-    abandon: () => undefined,
+    abandon: async () => undefined,
   };
 }
 

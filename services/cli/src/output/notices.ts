@@ -6,9 +6,12 @@ import { printableLine } from './printable.js';
 
 const CHARS_MAX = 300;
 
+/** What the client has mended by itself; of interest to who looks for a reason. */
+const MENDED: readonly Notice['type'][] = ['reconnecting', 'endpoint-failed', 'retrying-request'];
+
 /** undefined for what a user need not see. */
-export function describeNotice(notice: Notice): string | undefined {
-  const text = textOf(notice);
+export function describeNotice(notice: Notice, verbose: boolean): string | undefined {
+  const text = !verbose && MENDED.includes(notice.type) ? undefined : textOf(notice);
   return text === undefined ? undefined : printableLine(text, CHARS_MAX);
 }
 

@@ -14,7 +14,7 @@ export interface TaskOutput {
   /** The tool answered at once, without a task. */
   readonly immediate: (result: ToolResult) => Promise<void>;
   /** Following ends without an outcome. */
-  readonly abandon: () => void;
+  readonly abandon: () => Promise<void>;
 }
 
 /** A stream that text is written to; `write` resolves when more may come. */

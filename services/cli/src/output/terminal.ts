@@ -3,7 +3,8 @@
  *
  * Invariant: text of the tool passes `printable`.
  */
-import type { FollowItem, TaskOutcome, ToolResult } from '@taskstream/client';
+import type { FollowItem, TaskEvent, TaskOutcome, ToolResult } from '@taskstream/client';
+import { SystemEvent } from '@taskstream/protocol';
 import type { Ora } from 'ora';
 import { describeNotice } from './notices.js';
 import { printable, printableLine } from './printable.js';
@@ -43,10 +44,12 @@ export function terminalOutput(parts: {
       }
       view = advanceView(view, item.event);
       if (verbose) above(describeEvent(item));
+      if (isAsking(item.event))
+        above(`The task asks: npx taskstream answer ${printableLine(item.event.taskId, EVENT_CHARS_MAX)}`);
       spinner.text = renderView(view);
     },
     notice: (notice) => {
-      const text = describeNotice(notice);
+      const text = describeNotice(notice, verbose);
       if (text !== undefined) above(text);
     },
     outcome: async (outcome) => {
@@ -54,8 +57,12 @@ export function terminalOutput(parts: {
       if (outcome.status === 'completed') await out.write(resultText(outcome.result));
     },
     immediate: (result) => out.write(resultText(result)),
-    abandon: () => void spinner.stop(),
+    abandon: async () => void spinner.stop(),
   };
+}
+
+function isAsking({ type, payload }: TaskEvent): boolean {
+  return type === SystemEvent.taskStatus && payload['status'] === 'input_required';
 }
 
 function describeEvent(item: Extract<FollowItem, { type: 'event' }>): string {
