@@ -16,6 +16,7 @@ export interface UpOptions {
   readonly tools?: string;
   readonly json: boolean;
   readonly restart: boolean;
+  readonly watch: boolean;
 }
 
 export interface ConnectOptions {
@@ -137,6 +138,7 @@ function defineProgram(actions: Actions, run: (action: Promise<ExitCode>) => Pro
     .option('--workers <n>', `number of workers, up to ${PROCESSES_MAX}`, parseProcessCount, 1)
     .option('--data <dir>', 'directory for the data of nats-server', DEFAULT_DATA_DIR)
     .option('--tools <file>', 'module whose default export is an array of defineTool(…); absent: the example tools')
+    .option('--watch', 'put new workers in place when a module in the folder of --tools changes', false)
     .option('--json', 'print one JSON line when all is ready, and no log but warnings', false)
     .option('--no-restart', 'leave processes that end unexpectedly as they are')
     .action((options: UpOptions) => run(actions.up(options)));

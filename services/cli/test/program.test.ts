@@ -35,7 +35,15 @@ async function run(...argv: string[]) {
 describe('the command line', () => {
   it('up has defaults for everything', async () => {
     const { called, exitCode } = await run('up');
-    const options = { port: 3000, frontEnds: 1, workers: 1, data: '.taskstream', json: false, restart: true };
+    const options = {
+      port: 3000,
+      frontEnds: 1,
+      workers: 1,
+      data: '.taskstream',
+      json: false,
+      restart: true,
+      watch: false,
+    };
     expect(called).toEqual([['up', options]]);
     expect(exitCode).toBe(0);
   });
@@ -43,7 +51,16 @@ describe('the command line', () => {
   it('up takes all its options', async () => {
     const argv = '--port 0 --front-ends 2 --workers 3 --data d --tools t.mjs --json --no-restart'.split(' ');
     const { called } = await run('up', ...argv);
-    const options = { port: 0, frontEnds: 2, workers: 3, data: 'd', tools: 't.mjs', json: true, restart: false };
+    const options = {
+      port: 0,
+      frontEnds: 2,
+      workers: 3,
+      data: 'd',
+      tools: 't.mjs',
+      json: true,
+      restart: false,
+      watch: false,
+    };
     expect(called).toEqual([['up', options]]);
   });
 

@@ -35,6 +35,7 @@ async function startUp(given: { options?: Partial<UpOptions>; env?: Record<strin
     data: 'data',
     json: true,
     restart: true,
+    watch: false,
     ...given.options,
   };
   const ended = up(context, options);

@@ -11,6 +11,7 @@ import { DEFAULT_NATS_PORT, type UpOptions } from '../program.js';
 import { startSystem, type RunningSystem } from '../system/embedded-system.js';
 import { createLogView } from '../system/log-view.js';
 import { installedPrograms, type Programs } from '../system/programs.js';
+import { watchModules } from '../system/module-watch.js';
 import type { RestartLimits } from '../system/restart-policy.js';
 import type { CommandContext } from './context.js';
 
@@ -34,6 +35,8 @@ export async function up(context: UpContext, options: UpOptions): Promise<ExitCo
   const toolsFile = options.tools === undefined ? undefined : path.resolve(workingDirectory, options.tools);
   if (toolsFile !== undefined && !existsSync(toolsFile)) throw new UsageError(`--tools: ${toolsFile} does not exist`);
 
+  if (options.watch && toolsFile === undefined) throw new UsageError('--watch needs --tools');
+
   const view = createLogView({ colorize: context.colorize, warningsOnly: options.json });
   const show = (text: string | undefined): void => {
     if (text !== undefined) context.log(text);
@@ -53,6 +56,7 @@ export async function up(context: UpContext, options: UpOptions): Promise<ExitCo
         workers: options.workers,
         toolsFile,
         restart: options.restart,
+        watch: options.watch,
         restartLimits: context.restartLimits,
         programs: context.programs ?? installedPrograms(),
         nats,
@@ -75,9 +79,27 @@ export async function up(context: UpContext, options: UpOptions): Promise<ExitCo
   });
   await context.out.write(options.json ? `${JSON.stringify(readyRecord(system))}\n` : readyText(system));
 
+  const watching = new AbortController();
+  const reload = async (): Promise<void> => {
+    note('info', 'the tools have changed: new workers are started');
+    try {
+      await system.replaceWorkers();
+      note('info', `the workers run the changed tools: ${system.tools.join(', ')}`);
+    } catch (error) {
+      // The worker's own lines are above, with the reason.
+      const [why = ''] = (error instanceof Error ? error.message : String(error)).split('. Its last lines');
+      if (!watching.signal.aborted) note('error', `the workers go on with the tools as they were: ${why}`);
+    }
+  };
+  const watched =
+    options.watch && toolsFile !== undefined
+      ? watchModules(path.dirname(toolsFile), reload, watching.signal)
+      : Promise.resolve();
   const error = await Promise.race([system.givenUp, untilAborted(signal)]);
+  watching.abort();
   if (error === undefined) note('info', 'stopping: front ends, workers, nats-server (again to kill)');
   await system.stop();
+  await watched;
   if (error !== undefined) throw error;
   note('info', 'stopped');
   return ExitCode.ok;

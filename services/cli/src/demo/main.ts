@@ -37,6 +37,7 @@ async function startDemoSystem(dataDir: string): Promise<RunningSystem> {
       workers: 2,
       toolsFile: undefined,
       restart: true,
+      watch: false,
       programs: installedPrograms(),
       nats: await resolveNatsServer(config),
       environment: config.serviceEnvironment,

@@ -31,6 +31,8 @@ export interface SystemOptions {
   readonly workers: number;
   readonly toolsFile: string | undefined;
   readonly restart: boolean;
+  /** Whether workers will be replaced often: then their drains are short. */
+  readonly watch: boolean;
   readonly programs: Programs;
   /** A running server to use, or the binary of one to start. */
   readonly nats: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'binary'; readonly file: string };
@@ -56,6 +58,8 @@ export interface RunningSystem {
   readonly tools: readonly string[];
   /** Settles when a process keeps ending and is given up. */
   readonly givenUp: Promise<SystemError>;
+  /** Puts new workers in place of the old ones, one after the other. Throws when one does not start; it stays then. */
+  readonly replaceWorkers: () => Promise<void>;
   readonly stop: () => Promise<void>;
   /** Kills everything at once. */
   readonly destroy: () => void;
@@ -95,6 +99,7 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
       workingDirectory: options.workingDirectory,
       sessionKey: randomBytes(SESSION_KEY_BYTES).toString('hex'),
       toolsFile: options.toolsFile,
+      watch: options.watch,
     };
     const ports = await choosePorts(options);
     const [frontEnds, workers] = await allStarted(
@@ -107,7 +112,12 @@ export async function startSystem(options: SystemOptions, signal: AbortSignal): 
       frontEnds: frontEnds.map((one) => one.supervised),
       workers: workers.map((one) => one.supervised),
       nats: nats.supervised === undefined ? [] : [nats.supervised],
-      tools: [...new Set(workers.flatMap((one) => one.tools))].toSorted(),
+      get tools() {
+        return [...new Set(workers.flatMap((one) => one.tools))].toSorted();
+      },
+      replaceWorkers: async () => {
+        for (const { supervised } of workers) await supervised.replace();
+      },
       givenUp,
       stop,
       destroy: () => {
@@ -240,5 +250,10 @@ async function startWorker(
       return launched;
     },
   });
-  return { supervised, tools };
+  return {
+    supervised,
+    get tools() {
+      return tools;
+    },
+  };
 }

@@ -13,9 +13,13 @@ export interface EnvironmentParts {
   readonly sessionKey: string;
   /** Path of the user's tools module. */
   readonly toolsFile: string | undefined;
+  /** Whether workers are replaced when the tools change. */
+  readonly watch: boolean;
 }
 
 const EMBEDDED_LEASE_MS = 5_000;
+/** Running tasks go on in the new worker soon, rather than end in the old one. */
+const WATCH_DRAIN_MS = 500;
 
 function shared(parts: EnvironmentParts): Readonly<Record<string, string>> {
   const { TASKSTREAM_OPS_PORT: opsPort, ...user } = parts.user;
@@ -44,6 +48,7 @@ export function workerEnvironment(parts: EnvironmentParts): Readonly<Record<stri
   return {
     TASKSTREAM_LEASE_MS: String(EMBEDDED_LEASE_MS),
     TASKSTREAM_AUDIT_ROOTS: parts.workingDirectory,
+    ...(parts.watch && { TASKSTREAM_DRAIN_MS_MAX: String(WATCH_DRAIN_MS) }),
     ...shared(parts),
     ...(parts.toolsFile !== undefined && { TASKSTREAM_TOOLS: parts.toolsFile }),
   };

@@ -1,7 +1,7 @@
 /**
- * Keeps one process running: starts it, starts it again after an unexpected end, stops it.
+ * Keeps one process running: starts it, starts it again after an unexpected end, puts a new one in its place, stops it.
  *
- * Invariants: at most one process a unit; after `stop` nothing is started any more and nothing is left; a unit that
+ * Invariants: at most one process a unit, and the one that leaves while it is replaced; after `stop` nothing is started any more and nothing is left; a unit that
  * keeps ending is given up loudly, once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -37,6 +37,10 @@ export interface Supervised {
   /** Pid of the process that runs now. */
   readonly pid: number | undefined;
   kill(signal: NodeJS.Signals): void;
+  /**
+   * Starts another process, and ends this one once that is ready. Throws what the launch throws; then this one stays.
+   */
+  replace(): Promise<void>;
   /** SIGTERM, after `stopMsMax` SIGKILL; waits for the end. */
   stop(): Promise<void>;
   /** SIGKILL at once. */
@@ -48,14 +52,20 @@ export async function supervise(unit: Unit, options: SupervisorOptions, signal: 
   const { note } = options;
   const stopping = new AbortController();
   const endedAtMs: number[] = [];
+  /** Replaced, and not yet gone. */
+  const leaving = new Set<RunningProcess>();
   let current: RunningProcess | undefined = await unit.launch(signal);
 
   const watch = async (first: RunningProcess): Promise<void> => {
     let running = first;
     for (;;) {
       const how = await running.ended;
-      current = undefined;
       if (stopping.signal.aborted) return;
+      if (leaving.delete(running) && current !== undefined) {
+        running = current;
+        continue;
+      }
+      current = undefined;
       note('warn', `${unit.name} (pid ${running.pid}) ended unexpectedly: ${how}`);
       if (!options.restart) return;
       const next = await relaunch();
@@ -99,27 +109,48 @@ export async function supervise(unit: Unit, options: SupervisorOptions, signal: 
 
   const watching = watch(current);
 
+  /** SIGTERM, after `stopMsMax` SIGKILL. */
+  const end = async (running: RunningProcess, gone: Promise<unknown>): Promise<void> => {
+    running.kill('SIGTERM');
+    // A process that was halted by SIGSTOP does not see the SIGTERM.
+    running.kill('SIGCONT');
+    const timer = setTimeout(() => {
+      note('warn', `${unit.name} did not end within ${options.stopMsMax} ms and is killed`);
+      running.kill('SIGKILL');
+    }, options.stopMsMax);
+    await gone.finally(() => clearTimeout(timer));
+  };
+
   return {
     name: unit.name,
     get pid() {
       return current?.pid;
     },
     kill: (sent) => current?.kill(sent),
+    replace: async () => {
+      const launched = await unit.launch(stopping.signal);
+      const old = current;
+      if (old === undefined || stopping.signal.aborted) {
+        // It has ended by itself, and is being started again as the new one.
+        launched.kill('SIGKILL');
+        await launched.ended;
+        return;
+      }
+      leaving.add(old);
+      current = launched;
+      await end(old, old.ended);
+    },
     stop: async () => {
       stopping.abort();
       const running = current;
-      running?.kill('SIGTERM');
-      // A process that was halted by SIGSTOP does not see the SIGTERM.
-      running?.kill('SIGCONT');
-      const timer = setTimeout(() => {
-        note('warn', `${unit.name} did not end within ${options.stopMsMax} ms and is killed`);
-        running?.kill('SIGKILL');
-      }, options.stopMsMax);
-      await watching.finally(() => clearTimeout(timer));
+      const left = [...leaving].map((old) => end(old, old.ended));
+      await (running === undefined ? watching : end(running, running.ended));
+      await Promise.all([watching, ...left]);
     },
     destroy: () => {
       stopping.abort();
       current?.kill('SIGKILL');
+      for (const old of leaving) old.kill('SIGKILL');
     },
   };
 }
