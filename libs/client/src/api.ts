@@ -140,6 +140,11 @@ export type OnInputRequest = (
 export interface ConnectionOptions {
   /** MCP endpoints of the same service, best first, for example `https://example.com/mcp`. */
   readonly endpoints: readonly (string | URL)[];
+  /**
+   * `auto` asks in 2026-07-28 first, and goes back to 2025-11-25 with a server that does not know it. Default: `auto`.
+   * 2026-07-28 Streamable HTTP §Backward Compatibility.
+   */
+  readonly revision?: 'auto' | '2026-07-28' | '2025-11-25';
   readonly clientInfo?: { readonly name: string; readonly version: string };
   /** Capabilities besides the tasks extension (always) and elicitation (with `onInputRequest`). */
   readonly capabilities?: JsonObject;

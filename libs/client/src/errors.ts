@@ -5,39 +5,39 @@
  * Invariants: callers key on `code` and `retryable`, never on a message; a code is never renamed; `details` holds no
  * secret and no stack trace.
  */
-const RETRYABLE = {
-  unknown_task: false,
-  task_expired: false,
-  task_failed: false,
-  task_cancelled: false,
-  events_gone: false,
-  cursor_ahead: false,
-  sequence_gap: false,
-  protocol_fault: false,
-  stream_active: true,
-  no_progress: true,
-  unavailable: true,
-  rate_limited: true,
-  unauthorized: false,
-  forbidden: false,
-  endpoint_refused: false,
-  missing_capability: false,
-  unsupported_protocol: false,
-  rpc_error: false,
-  maybe_executed: false,
-  unknown_result_type: false,
-  input_unanswered: false,
-  message_too_large: false,
-  cursor_store_failed: false,
-  callback_failed: false,
-  invalid_argument: false,
-  aborted: false,
-  defect: false,
-} as const;
+export const CLIENT_ERROR_CODES = [
+  'unknown_task',
+  'task_expired',
+  'task_failed',
+  'task_cancelled',
+  'events_gone',
+  'cursor_ahead',
+  'sequence_gap',
+  'protocol_fault',
+  'stream_active',
+  'no_progress',
+  'unavailable',
+  'rate_limited',
+  'unauthorized',
+  'forbidden',
+  'endpoint_refused',
+  'missing_capability',
+  'unsupported_protocol',
+  'rpc_error',
+  'maybe_executed',
+  'unknown_result_type',
+  'input_unanswered',
+  'message_too_large',
+  'cursor_store_failed',
+  'callback_failed',
+  'invalid_argument',
+  'aborted',
+  'defect',
+] as const;
 
-export type ClientErrorCode = keyof typeof RETRYABLE;
+const RETRYABLE: readonly ClientErrorCode[] = ['stream_active', 'no_progress', 'unavailable', 'rate_limited'];
 
-export const CLIENT_ERROR_CODES = Object.keys(RETRYABLE) as readonly ClientErrorCode[];
+export type ClientErrorCode = (typeof CLIENT_ERROR_CODES)[number];
 
 /** An error described as data: what the pure parts return, and what `ClientError` is made of. */
 export interface Failure {
@@ -56,7 +56,7 @@ export class ClientError extends Error {
     super(failure.message, cause === undefined ? undefined : { cause });
     this.name = 'ClientError';
     this.code = failure.code;
-    this.retryable = RETRYABLE[failure.code];
+    this.retryable = RETRYABLE.includes(failure.code);
     this.details = failure.details ?? {};
   }
 }

@@ -6,13 +6,13 @@
  */
 import { EVENT_NOTIFICATION, STREAM_METHOD, WireCode, type TaskEvent } from '@taskstream/protocol';
 import type { DetailedTask } from './api.js';
+import { SilenceError, type Channel, type Exchange, type Posted } from './channel.js';
 import { ClientError } from './errors.js';
 import { checkEvent, type Remark } from './event-check.js';
 import type { FollowInput } from './follow-types.js';
 import { WireFault } from './message-reader.js';
 import { checkId, networkMessage, receive, rpcInput } from './request.js';
 import { ShapeError } from './shape.js';
-import { SilenceError, type Exchange, type Posted, type Transport } from './transport.js';
 import { parseDetailedTask, parseStreamEnd, ResultTypeError, type Message } from './wire.js';
 
 const RAW_HEAD = `{"jsonrpc":"2.0","method":"${EVENT_NOTIFICATION}","params":`;
@@ -31,17 +31,19 @@ export interface Received {
 }
 
 export class FollowIo {
-  readonly #transport: Transport;
+  readonly #transport: Channel;
   readonly #taskId: string;
   readonly #signal: AbortSignal;
   readonly #elicitation: boolean;
+  readonly #questions: boolean;
   #exchange: Exchange | undefined;
 
-  constructor(transport: Transport, taskId: string, signal: AbortSignal, elicitation: boolean) {
+  constructor(transport: Channel, taskId: string, signal: AbortSignal, elicitation: boolean, questions: boolean) {
     this.#transport = transport;
     this.#taskId = taskId;
     this.#signal = signal;
     this.#elicitation = elicitation;
+    this.#questions = questions;
   }
 
   /** Opens `tasks/stream`. */
@@ -84,6 +86,7 @@ export class FollowIo {
         params: { taskId: this.#taskId },
         name: this.#taskId,
         elicitation: this.#elicitation,
+        questions: this.#questions,
       };
       const posted = await this.#transport.post(endpoint, call, this.#signal, silenceMs);
       if (posted.type !== 'open') return { inputs: [refusal(posted)] };
@@ -101,7 +104,13 @@ export class FollowIo {
     this.#exchange = undefined;
   }
 
-  #message(message: Message, text: string, id: number): Received {
+  /** Nothing is asked any more. */
+  leave(): void {
+    this.abort();
+    if (this.#questions) this.#transport.leave(this.#taskId);
+  }
+
+  #message(message: Message, text: string, id: unknown): Received {
     switch (message.kind) {
       case 'notification':
         if (message.method === EVENT_NOTIFICATION) return this.#event(message.params, text);

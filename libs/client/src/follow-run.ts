@@ -14,6 +14,7 @@ import type {
   TaskEvent,
   TaskOutcome,
 } from './api.js';
+import type { Channel } from './channel.js';
 import { ClientError, isClientError } from './errors.js';
 import { FollowIo, rawParams, type EventInHand, type Received } from './follow-io.js';
 import { followStart, followStep } from './follow-state.js';
@@ -21,7 +22,6 @@ import type { FollowEffect, FollowInput, FollowState } from './follow-types.js';
 import type { Notice, ProtocolFault } from './notices.js';
 import { outcomeOf } from './outcome.js';
 import { isWhole, typeName } from './shape.js';
-import type { Transport } from './transport.js';
 import { linked, pause } from './waiting.js';
 
 const POLICIES: readonly EventsGonePolicy[] = ['fail', 'resume', 'restart'];
@@ -44,7 +44,7 @@ type Work = () => Promise<Received>;
 export class FollowRun implements Follow {
   readonly taskId: string;
   readonly outcome: Promise<TaskOutcome>;
-  readonly #transport: Transport;
+  readonly #transport: Channel;
   readonly #options: FollowOptions;
   readonly #inner: FollowInner;
   readonly #stop = new AbortController();
@@ -72,13 +72,14 @@ export class FollowRun implements Follow {
   /** Calls of the consumer run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(transport: Transport, taskId: string, options: FollowOptions, inner: FollowInner = {}) {
+  constructor(transport: Channel, taskId: string, options: FollowOptions, inner: FollowInner = {}) {
     checkOptions(taskId, options);
     this.taskId = taskId;
     this.#transport = transport;
     this.#options = options;
     this.#inner = inner;
-    this.#io = new FollowIo(transport, taskId, this.#stop.signal, inner.elicitation === true);
+    const asks = inner.elicitation === true;
+    this.#io = new FollowIo(transport, taskId, this.#stop.signal, asks, asks && inner.mode === 'poll');
     let resolve: (outcome: TaskOutcome) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
     this.outcome = new Promise((onOutcome, onError) => {
@@ -339,7 +340,7 @@ export class FollowRun implements Follow {
     this.#finished = true;
     this.#inner.onEnd?.();
     this.#unlink();
-    this.#io.abort();
+    this.#io.leave();
     this.#stop.abort();
   }
 }

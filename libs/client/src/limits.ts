@@ -32,6 +32,8 @@ export interface ClientLimits {
   readonly pollIntervalMaxMs: number;
   /** Largest message that is taken from a server, in characters. */
   readonly messageCharsMax: number;
+  /** Messages that an attached client keeps for a reader that is slow; beyond them it is cut off and resumes. */
+  readonly attachedMessagesMax: number;
   /** Rounds of questions that one `tools/call` may ask before it answers. */
   readonly inputRoundsMax: number;
   /** Pages of `tools/list` that are read. */
@@ -54,6 +56,7 @@ export const DEFAULT_LIMITS: ClientLimits = {
   pollIntervalMinMs: 100,
   pollIntervalMaxMs: 60_000,
   messageCharsMax: 16 * 1024 * 1024,
+  attachedMessagesMax: 10_000,
   inputRoundsMax: 10,
   toolPagesMax: 100,
   cursorSaveEvents: 1,

@@ -5,21 +5,19 @@
  * said that repeating is safe.
  */
 import type { RpcError } from './api.js';
+import { SilenceError, type Call, type Channel, type Exchange, type Posted, type Reply } from './channel.js';
 import { ClientError, type Failure } from './errors.js';
 import { backoffMs, classifyHttp, classifyRpc, rpcFailure } from './follow-classify.js';
 import { WireFault } from './message-reader.js';
 import type { OnNotice } from './notices.js';
 import { isObject, isWhole, type JsonObject } from './shape.js';
 import type { InputOf } from './follow-types.js';
-import { SilenceError, type Call, type Exchange, type Posted, type Transport } from './transport.js';
 import { pause } from './waiting.js';
 
 /** The connection ended before its response. */
 export class CutError extends Error {}
 
-export type Answer =
-  | { readonly is: 'result'; readonly result: JsonObject }
-  | { readonly is: 'rpc-error'; readonly error: RpcError };
+export type Answer = Extract<Reply, { is: string }>;
 
 /** Reads a response to its end, past notifications. */
 export async function receive(exchange: Exchange, silenceMs: number): Promise<Answer> {
@@ -41,7 +39,7 @@ export async function receive(exchange: Exchange, silenceMs: number): Promise<An
 }
 
 /** Throws `WireFault` for a response to another request; an error may come without an id. */
-export function checkId(message: { readonly kind: 'result' | 'error'; readonly id: unknown }, id: number): void {
+export function checkId(message: { readonly kind: 'result' | 'error'; readonly id: unknown }, id: unknown): void {
   if (message.id === id) return;
   if (message.kind === 'error' && (message.id === null || message.id === undefined)) return;
   throw new WireFault('wrong_response_id', 'The server answered another request than the one that was sent');
@@ -90,7 +88,7 @@ type Trouble =
   | { readonly is: 'final'; readonly failure: Failure; readonly cause?: unknown };
 
 /** The result; throws `ClientError`. */
-export async function request(transport: Transport, plan: RequestPlan): Promise<JsonObject> {
+export async function request(transport: Channel, plan: RequestPlan): Promise<JsonObject> {
   const { limits } = transport;
   let refusals = 0;
   for (let tries = 1; ; tries += 1) {
@@ -119,7 +117,7 @@ export async function request(transport: Transport, plan: RequestPlan): Promise<
 }
 
 async function attempt(
-  transport: Transport,
+  transport: Channel,
   plan: RequestPlan,
   endpoint: number,
 ): Promise<{ is: 'result'; result: JsonObject } | { is: 'trouble'; trouble: Trouble }> {
@@ -135,7 +133,7 @@ async function attempt(
 
 function troubleOf(
   answer: Extract<Answer, { is: 'rpc-error' }> | Exclude<Posted, { type: 'open' }>,
-  transport: Transport,
+  transport: Channel,
 ): Trouble {
   if ('type' in answer && answer.type === 'http-error') {
     const meaning = classifyHttp(answer, transport.limits);

@@ -1,5 +1,5 @@
 /**
- * The client of one service: tools, tasks, questions. 2026-07-28 with the Tasks extension.
+ * The client of one service: tools, tasks, questions. In the words of 2026-07-28 with the Tasks extension.
  *
  * Invariants: a call that may have been executed is repeated only with an idempotency key; a result type that is not
  * known is refused; arguments are checked before anything is sent.
@@ -18,6 +18,7 @@ import type {
   TaskHandle,
   Tool,
 } from './api.js';
+import type { Call, Channel } from './channel.js';
 import { checked } from './checked.js';
 import { ClientError, isClientError } from './errors.js';
 import { backoffMs } from './follow-classify.js';
@@ -27,31 +28,30 @@ import { askApplication } from './input-router.js';
 import { request } from './request.js';
 import { filled, isObject, object, optional, text, typeName, type JsonObject } from './shape.js';
 import { AnsweredCall, RunningTask } from './task-handle.js';
-import { Transport, type Call } from './transport.js';
+import { Transport } from './transport.js';
 import { pause } from './waiting.js';
-import {
-  parseDetailedTask,
-  parseInputRequests,
-  parseTask,
-  parseToolPage,
-  parseToolResult,
-  resultType,
-} from './wire.js';
+import { parseDetailedTask, parseInputRequests, parseTask, parseToolResult, resultType } from './wire.js';
+import { parseToolPage } from './wire-tools.js';
 
 /** Creates a client. Nothing is sent before the first call; throws `invalid_argument`. */
 export function createTaskClient(options: TaskClientOptions): TaskClient {
-  return new HttpTaskClient(options);
+  return taskClientOver(new Transport(options), options.onInputRequest);
 }
 
-class HttpTaskClient implements TaskClient {
-  readonly #transport: Transport;
+/** The client over any channel. */
+export function taskClientOver(channel: Channel, onInputRequest: OnInputRequest | undefined): TaskClient {
+  return new ChannelTaskClient(channel, onInputRequest);
+}
+
+class ChannelTaskClient implements TaskClient {
+  readonly #transport: Channel;
   readonly #onInputRequest: OnInputRequest | undefined;
   /** Mirrored parameters of the tools that were listed last. */
   #mirrored: ReadonlyMap<string, readonly MirroredParam[]> = new Map();
 
-  constructor(options: TaskClientOptions) {
-    this.#transport = new Transport(options);
-    this.#onInputRequest = options.onInputRequest;
+  constructor(channel: Channel, onInputRequest: OnInputRequest | undefined) {
+    this.#transport = channel;
+    this.#onInputRequest = onInputRequest;
   }
 
   async listTools(options: RequestOptions = {}): Promise<readonly Tool[]> {
@@ -62,7 +62,10 @@ class HttpTaskClient implements TaskClient {
     for (let pages = 0; pages < toolPagesMax; pages += 1) {
       const params = cursor === undefined ? {} : { cursor };
       const result = await this.#request({ method: 'tools/list', params }, options);
-      const page = checked(() => parseToolPage(result));
+      const page = checked(() => {
+        resultType(result, ['complete']);
+        return parseToolPage(result);
+      });
       for (const tool of page.tools) {
         const params_ = mirroredParams(tool.inputSchema);
         if (params_.ok) {

@@ -18,11 +18,11 @@ import type {
   TaskOutcome,
   ToolResult,
 } from './api.js';
+import type { Channel } from './channel.js';
 import { ClientError, isClientError } from './errors.js';
 import { FollowRun } from './follow-run.js';
 import { InputRouter } from './input-router.js';
 import { resultOf } from './outcome.js';
-import type { Transport } from './transport.js';
 
 /** Our servers' status event: a hint to ask at once. As a literal, so that no schema is bundled. */
 const STATUS_EVENT: typeof SystemEvent.taskStatus = 'dev.taskstream.task.status';
@@ -32,7 +32,7 @@ type Requests = Pick<TaskClient, 'getTask' | 'cancelTask' | 'updateTask'>;
 export class RunningTask implements TaskHandle {
   readonly taskId: string;
   readonly immediate = undefined;
-  readonly #transport: Transport;
+  readonly #transport: Channel;
   readonly #requests: Requests;
   readonly #onInputRequest: OnInputRequest | undefined;
   #outcome: TaskOutcome | undefined;
@@ -42,7 +42,7 @@ export class RunningTask implements TaskHandle {
   #poller: { readonly run: FollowRun; readonly done: Promise<TaskOutcome> } | undefined;
   #router: InputRouter | undefined;
 
-  constructor(transport: Transport, requests: Requests, taskId: string, onInputRequest: OnInputRequest | undefined) {
+  constructor(transport: Channel, requests: Requests, taskId: string, onInputRequest: OnInputRequest | undefined) {
     this.#transport = transport;
     this.#requests = requests;
     this.taskId = taskId;

@@ -1,44 +1,41 @@
 /**
- * JSON-RPC over Streamable HTTP, revision 2026-07-28: one POST a request, its response read as messages.
+ * JSON-RPC over Streamable HTTP: one POST a message, its response read as messages. Speaks 2026-07-28, and 2025-11-25 to
+ * servers that know nothing newer.
  *
  * Invariants: every request can be aborted; a request that is given up closes its connection; waiting for a byte is
  * bounded by the caller; the auth hook is asked for fresh headers at most once a request, and once for all requests
- * that meet a 401 together.
+ * that meet a 401 together; an endpoint that answered in one era is not asked in the other, until that fails.
  */
-import { TASKS_EXTENSION } from '@taskstream/protocol';
+import { WireCode } from '@taskstream/protocol';
 import type { ConnectionOptions, RpcError } from './api.js';
+import {
+  within,
+  type Call,
+  type Channel,
+  type Exchange,
+  type HttpSender,
+  type Posted,
+  type Reply,
+  type Sent,
+} from './channel.js';
+import { PROTOCOL_VERSION, withEnvelope } from './envelope.js';
 import { ClientError } from './errors.js';
 import { encodeHeaderValue } from './header-values.js';
+import type { Http2025 } from './http-2025.js';
 import { parseLimits, type ClientLimits } from './limits.js';
 import { MessageReader, WireFault, type Incoming } from './message-reader.js';
 import type { Notice, OnNotice } from './notices.js';
-import { isObject, type JsonObject, typeName } from './shape.js';
+import { receive } from './request.js';
+import { type JsonObject, typeName } from './shape.js';
 import { linked } from './waiting.js';
 
-export const PROTOCOL_VERSION = '2026-07-28';
-const CLIENT_INFO = { name: 'taskstream-client', version: '0.1.0' };
 const NO_CREDENTIALS = 401;
-
-export interface Call {
-  readonly method: string;
-  readonly params: JsonObject;
-  /** Source of `Mcp-Name`: a tool's name or a task's id. */
-  readonly name?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Whether questions can be answered: declares elicitation. */
-  readonly elicitation?: boolean;
-}
-
-export type Posted =
-  | { readonly type: 'open'; readonly exchange: Exchange }
-  | { readonly type: 'rpc-error'; readonly error: RpcError }
-  | { readonly type: 'http-error'; readonly status: number; readonly retryAfterMs: number | undefined };
-
-/** Not one byte came for as long as the caller wanted to wait. */
-export class SilenceError extends Error {}
+const BAD_REQUEST = 400;
+const NOT_FOUND = 404;
+const REVISIONS = ['auto', PROTOCOL_VERSION, '2025-11-25'] as const;
 
 /** A request whose response is being read. */
-export class Exchange {
+class HttpExchange implements Exchange {
   readonly id: number;
   readonly #reader: MessageReader;
   readonly #abort: AbortController;
@@ -49,7 +46,6 @@ export class Exchange {
     this.#abort = abort;
   }
 
-  /** The next thing on the response. Throws `SilenceError`, `WireFault`, or what the connection throws. */
   read(silenceMs: number): Promise<Incoming> {
     return within(this.#reader.read(), silenceMs, this.#abort);
   }
@@ -62,7 +58,7 @@ export class Exchange {
   }
 }
 
-export class Transport {
+export class Transport implements Channel, HttpSender {
   readonly limits: ClientLimits;
   readonly endpoints: readonly string[];
   readonly #options: ConnectionOptions;
@@ -70,16 +66,24 @@ export class Transport {
   #order: readonly number[];
   #lastId = 0;
   #refreshing: Promise<Readonly<Record<string, string>>> | undefined;
+  /** Endpoints that have answered in 2026-07-28. */
+  readonly #modern = new Set<number>();
+  /** What speaks 2025-11-25: loaded when a server needs it. */
+  #older: Promise<Http2025> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.limits = parseLimits(options.limits);
     this.endpoints = parseEndpoints(options.endpoints);
     this.#order = this.endpoints.map((_url, at) => at);
     this.#options = options;
+    const { revision = 'auto' } = options;
+    if (!REVISIONS.includes(revision)) {
+      const message = `revision: expected one of ${REVISIONS.join(', ')}, got ${typeName(revision)}`;
+      throw new ClientError({ code: 'invalid_argument', message });
+    }
     this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
-  /** Endpoint numbers, best first. */
   order(): readonly number[] {
     return this.#order;
   }
@@ -97,60 +101,85 @@ export class Transport {
     }
   }
 
-  /** The endpoint is tried last from now on; told only when there is another. */
   endpointFailed(endpoint: number, message: string, also?: OnNotice): void {
     if (this.#order.length < 2 || this.#order.at(-1) === endpoint) return;
     this.#order = [...this.#order.filter((other) => other !== endpoint), endpoint];
     this.notify({ type: 'endpoint-failed', endpoint: this.url(endpoint), message }, also);
   }
 
-  /** Sends a request and waits for the head of its response. Throws like `Exchange.read`, and `ClientError`. */
   async post(endpoint: number, call: Call, signal: AbortSignal, silenceMs: number): Promise<Posted> {
-    const first = await this.#send(endpoint, call, false, signal, silenceMs);
-    if (first.response.status !== NO_CREDENTIALS || this.#options.auth === undefined) {
-      return this.#classify(first, silenceMs);
+    const { revision = 'auto' } = this.#options;
+    const older = await this.#older;
+    if (revision === '2025-11-25' || older?.serves(endpoint) === true) {
+      return (await this.#speakOlder()).post(endpoint, call, signal, silenceMs);
     }
-    first.abort.abort();
-    this.notify({ type: 'auth-refreshed', endpoint: this.url(endpoint) });
-    return this.#classify(await this.#send(endpoint, call, true, signal, silenceMs), silenceMs);
+    const params = withEnvelope(call, this.#options);
+    const headers = {
+      ...call.headers,
+      'mcp-protocol-version': PROTOCOL_VERSION,
+      'mcp-method': call.method,
+      ...(call.name !== undefined && { 'mcp-name': encodeHeaderValue(call.name) }),
+    };
+    const { method } = call;
+    const sent = await this.send(endpoint, (id) => ({ id, method, params }), headers, signal, silenceMs);
+    const posted = await this.classify(sent, silenceMs);
+    if (revision !== 'auto' || this.#modern.has(endpoint)) return posted;
+    if (!refusesRevision(posted)) {
+      if (posted.type === 'open') this.#modern.add(endpoint);
+      return posted;
+    }
+    const spoken = await this.#speakOlder();
+    // A server that does not speak it either is left with its first answer.
+    return (await spoken.opens(endpoint, call, signal, silenceMs))
+      ? spoken.post(endpoint, call, signal, silenceMs)
+      : posted;
   }
 
-  async #send(endpoint: number, call: Call, refresh: boolean, signal: AbortSignal, silenceMs: number): Promise<Sent> {
+  leave(taskId: string): void {
+    void this.#older?.then((older) => older.leave(taskId));
+  }
+
+  async send(
+    endpoint: number,
+    message: (id: number) => JsonObject,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    silenceMs: number,
+  ): Promise<Sent> {
+    const first = await this.#send(endpoint, message, headers, false, signal, silenceMs);
+    if (first.response.status !== NO_CREDENTIALS || this.#options.auth === undefined) return first;
+    first.abort.abort();
+    this.notify({ type: 'auth-refreshed', endpoint: this.url(endpoint) });
+    return this.#send(endpoint, message, headers, true, signal, silenceMs);
+  }
+
+  async #send(
+    endpoint: number,
+    message: (id: number) => JsonObject,
+    more: Readonly<Record<string, string>>,
+    refresh: boolean,
+    signal: AbortSignal,
+    silenceMs: number,
+  ): Promise<Sent> {
     const abort = linked(signal);
     this.#lastId += 1;
     const id = this.#lastId;
     const headers = {
       ...this.#options.headers,
       ...(await this.#auth(endpoint, refresh)),
-      ...call.headers,
+      ...more,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': PROTOCOL_VERSION,
-      'mcp-method': call.method,
-      ...(call.name !== undefined && { 'mcp-name': encodeHeaderValue(call.name) }),
     };
-    const body = JSON.stringify({ jsonrpc: '2.0', id, method: call.method, params: this.#params(call) });
+    const body = JSON.stringify({ jsonrpc: '2.0', ...message(id) });
     const init = { method: 'POST', headers, body, signal: abort.signal, cache: 'no-store' } as const;
     const response = await within(this.#fetch(this.url(endpoint), init), silenceMs, abort);
     return { id, response, abort };
   }
 
-  #params(call: Call): JsonObject {
-    const capabilities = this.#options.capabilities ?? {};
-    const extensions = isObject(capabilities['extensions']) ? capabilities['extensions'] : {};
-    return {
-      ...call.params,
-      _meta: {
-        ...(isObject(call.params['_meta']) ? call.params['_meta'] : {}),
-        'io.modelcontextprotocol/protocolVersion': PROTOCOL_VERSION,
-        'io.modelcontextprotocol/clientInfo': this.#options.clientInfo ?? CLIENT_INFO,
-        'io.modelcontextprotocol/clientCapabilities': {
-          ...(call.elicitation === true && { elicitation: {} }),
-          ...capabilities,
-          extensions: { ...extensions, [TASKS_EXTENSION]: {} },
-        },
-      },
-    };
+  #speakOlder(): Promise<Http2025> {
+    this.#older ??= import('./http-2025.js').then(({ Http2025: Older }) => new Older(this, this.#options));
+    return this.#older;
   }
 
   async #auth(endpoint: number, refresh: boolean): Promise<Readonly<Record<string, string>>> {
@@ -168,7 +197,7 @@ export class Transport {
     }
   }
 
-  async #classify(sent: Sent, silenceMs: number): Promise<Posted> {
+  async classify(sent: Sent, silenceMs: number): Promise<Posted> {
     const { response, abort } = sent;
     const { status } = response;
     if (status === 200) return { type: 'open', exchange: this.#exchange(sent) };
@@ -177,12 +206,16 @@ export class Transport {
     const plain = status === 401 || status === 403 || status === 429 || status >= 500;
     const error = plain ? undefined : await this.#errorBody(sent, silenceMs);
     abort.abort();
-    return error === undefined ? { type: 'http-error', status, retryAfterMs } : { type: 'rpc-error', error };
+    return error === undefined ? { type: 'http-error', status, retryAfterMs } : { type: 'rpc-error', error, status };
+  }
+
+  async finish(posted: Posted, silenceMs: number): Promise<Reply> {
+    return posted.type === 'open' ? receive(posted.exchange, silenceMs) : posted;
   }
 
   #exchange({ id, response, abort }: Sent): Exchange {
     try {
-      return new Exchange(id, this.#reader(response), abort);
+      return new HttpExchange(id, this.#reader(response), abort);
     } catch (error) {
       abort.abort();
       throw error;
@@ -212,10 +245,23 @@ export class Transport {
   }
 }
 
-interface Sent {
-  readonly id: number;
-  readonly response: Response;
-  readonly abort: AbortController;
+/**
+ * Whether a server that was asked in 2026-07-28 may know older revisions only: HTTP 400 or 404 that is no
+ * error of the newer one.
+ * 2026-07-28 Streamable HTTP §Backward Compatibility.
+ */
+function refusesRevision(posted: Posted): boolean {
+  if (posted.type === 'open') return false;
+  if (posted.type === 'http-error') return posted.status === BAD_REQUEST;
+  const { error, status } = posted;
+  if (error.code === WireCode.unsupportedProtocolVersion) return true;
+  const modern: readonly number[] = [
+    WireCode.headerMismatch,
+    WireCode.missingClientCapability,
+    WireCode.methodNotFound,
+    WireCode.invalidParams,
+  ];
+  return (status === BAD_REQUEST || status === NOT_FOUND) && !modern.includes(error.code);
 }
 
 function parseEndpoints(given: readonly (string | URL)[]): readonly string[] {
@@ -238,20 +284,4 @@ export function parseRetryAfter(value: string | null, nowMs: number): number | u
   if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
-}
-
-/** The value, unless it takes longer than `ms`: then the request is aborted and `SilenceError` is thrown. */
-async function within<T>(value: Promise<T>, ms: number, abort: AbortController): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new SilenceError(`Nothing came for ${ms} ms`));
-      abort.abort();
-    }, ms);
-  });
-  try {
-    return await Promise.race([value, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

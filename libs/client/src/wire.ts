@@ -5,7 +5,7 @@
  * kept; an unknown result type is refused, never guessed at.
  */
 import { STREAM_META_KEY, type StreamEndReason, type TaskStatus } from '@taskstream/protocol';
-import type { DetailedTask, InputRequest, RpcError, Task, Tool, ToolResult } from './api.js';
+import type { DetailedTask, InputRequest, RpcError, Task, ToolResult } from './api.js';
 import {
   expect,
   field,
@@ -34,7 +34,7 @@ export type Message =
   | { readonly kind: 'result'; readonly id: unknown; readonly result: JsonObject }
   | { readonly kind: 'error'; readonly id: unknown; readonly error: RpcError }
   | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
-  | { readonly kind: 'request'; readonly method: string };
+  | { readonly kind: 'request'; readonly id: unknown; readonly method: string; readonly params: unknown };
 
 /** One JSON-RPC message; throws `ShapeError`. */
 export function parseMessage(jsonText: string): Message {
@@ -44,11 +44,19 @@ export function parseMessage(jsonText: string): Message {
   } catch {
     throw new ShapeError('message: expected JSON');
   }
+  return parseMessageValue(value);
+}
+
+/** The same of a value. */
+export function parseMessageValue(value: unknown): Message {
   const message = expect(value, object, 'message');
   if (message['jsonrpc'] !== '2.0') throw new ShapeError('message.jsonrpc: expected "2.0"');
   if ('method' in message) {
     const method = field(message, 'method', text, 'message');
-    return 'id' in message ? { kind: 'request', method } : { kind: 'notification', method, params: message['params'] };
+    const params = message['params'];
+    return 'id' in message
+      ? { kind: 'request', id: message['id'], method, params }
+      : { kind: 'notification', method, params };
   }
   const id = message['id'];
   if (message['error'] !== undefined) return { kind: 'error', id, error: parseRpcError(message['error']) };
@@ -146,25 +154,4 @@ export function parseToolResult(result: JsonObject): ToolResult {
     expect(block, object, `result.content.${at}`),
   );
   return { ...result, content };
-}
-
-/** One page of `tools/list`. */
-export function parseToolPage(result: JsonObject): { tools: readonly Tool[]; nextCursor: string | undefined } {
-  resultType(result, ['complete']);
-  const tools = field(result, 'tools', list, 'result').map((entry, at): Tool => {
-    const where = `tools.${at}`;
-    const tool = expect(entry, object, where);
-    const title = optional(tool, 'title', text, where);
-    const description = optional(tool, 'description', text, where);
-    const outputSchema = optional(tool, 'outputSchema', object, where);
-    return {
-      ...tool,
-      name: field(tool, 'name', filled, where),
-      ...(title !== undefined && { title }),
-      ...(description !== undefined && { description }),
-      inputSchema: field(tool, 'inputSchema', object, where),
-      ...(outputSchema !== undefined && { outputSchema }),
-    };
-  });
-  return { tools, nextCursor: optional(result, 'nextCursor', text, 'result') };
 }

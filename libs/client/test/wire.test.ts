@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../src/event-check.js';
 import { ShapeError } from '../src/shape.js';
-import { parseDetailedTask, parseMessage, parseStreamEnd, parseToolPage, resultType } from '../src/wire.js';
+import { parseDetailedTask, parseMessage, parseStreamEnd, resultType } from '../src/wire.js';
+import { parseToolPage } from '../src/wire-tools.js';
 import { event, TASK, task } from './support/fake-server.js';
 
 /** Something near an event: each member is right, wrong or absent. */

@@ -1,0 +1,102 @@
+/**
+ * The open questions of one task in revision 2025-11-25: they come as requests on the response of `tasks/result`.
+ *
+ * Invariants: one `tasks/result` is read at a time, and none after `close`; the number of open questions is bounded; a
+ * question that came twice is one.
+ */
+import type { InputRequest } from './api.js';
+import type { Channel, Exchange } from './channel.js';
+import { questionOf, type Link2025 } from './link-2025.js';
+import type { JsonObject } from './shape.js';
+import { linked, pause } from './waiting.js';
+
+/** More open questions of one task are not taken. */
+const OPEN_QUESTIONS_MAX = 256;
+
+export class QuestionDesk {
+  readonly #taskId: string;
+  readonly #limits: Channel['limits'];
+  readonly #open = new Map<string, { readonly id: unknown; readonly question: InputRequest }>();
+  /** Keys that were answered: the server may repeat a question before it has seen the answer. */
+  readonly #done = new Set<string>();
+  readonly #abort = new AbortController();
+  #attending = false;
+  #wake = new AbortController();
+
+  constructor(taskId: string, limits: Channel['limits']) {
+    this.#taskId = taskId;
+    this.#limits = limits;
+  }
+
+  /** Starts to wait for questions, unless it does so already. */
+  attend(link: Link2025): void {
+    if (this.#attending || this.#abort.signal.aborted) return;
+    this.#attending = true;
+    void this.#read(link).finally(() => {
+      this.#attending = false;
+      this.#wake.abort();
+    });
+  }
+
+  /** Resolves when a question is open, when none can come, and after `ms`. */
+  async asked(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#open.size > 0 || !this.#attending) return;
+    this.#wake = linked(signal);
+    await pause(ms, this.#wake.signal);
+    this.#wake.abort();
+  }
+
+  questions(): JsonObject {
+    return Object.fromEntries([...this.#open].map(([key, { question }]) => [key, question]));
+  }
+
+  idOf(key: string): unknown {
+    return this.#open.get(key)?.id;
+  }
+
+  answered(key: string): void {
+    this.#open.delete(key);
+    this.#done.add(key);
+  }
+
+  /** The task goes on: what was open is answered. */
+  clear(): void {
+    for (const key of this.#open.keys()) this.answered(key);
+  }
+
+  close(): void {
+    this.#abort.abort();
+    this.#wake.abort();
+  }
+
+  async #read(link: Link2025): Promise<void> {
+    let exchange: Exchange | undefined;
+    const { signal } = this.#abort;
+    const silenceMs = this.#limits.silenceTimeoutMs;
+    const taskId = this.#taskId;
+    try {
+      const opened = await link.request({ method: 'tasks/result', params: { taskId } }, signal, silenceMs);
+      if (opened.type !== 'open') return;
+      exchange = opened.exchange;
+      while (!signal.aborted) {
+        const next = await exchange.read(silenceMs);
+        if (next.type === 'eof') return;
+        if (next.type !== 'message') continue;
+        const { message } = next;
+        if (message.kind === 'result' || message.kind === 'error') return;
+        if (message.kind === 'request') this.#take(message.id, questionOf(message.method, message.params));
+      }
+    } catch {
+      // The next `tasks/get` tells whether something is wrong; while the task asks, the desk is attended again.
+    } finally {
+      exchange?.close();
+    }
+  }
+
+  #take(id: unknown, question: InputRequest): void {
+    const key = String(id);
+    if (this.#done.has(key) || this.#open.size >= OPEN_QUESTIONS_MAX) return;
+    this.#open.set(key, { id, question });
+    this.#wake.abort();
+  }
+}
