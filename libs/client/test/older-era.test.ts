@@ -106,7 +106,11 @@ describe('a server that knows 2025-11-25 only', () => {
         reply.sse();
         // The first request was refused for its revision.
         if (count === 2) reply.event(0).event(2);
-        else reply.event(Number(params['after']) + 1).event(2).terminal(3);
+        else
+          reply
+            .event(Number(params['after']) + 1)
+            .event(2)
+            .terminal(3);
       },
       ...done,
     });
