@@ -16,6 +16,7 @@ export { fit, forEachLine, packEnd, packFrom, type Fit, type Pack } from './pack
 export type {
   AttemptLog,
   AttemptStart,
+  AttemptState,
   AttemptStore,
   ClaimedItem,
   Delivery,
@@ -46,6 +47,14 @@ export {
   type WriteKind,
 } from './retention.js';
 export { SPEC_VERSION, TaskSpec } from './spec.js';
+export {
+  decideCheckpoint,
+  decideStep,
+  StateName,
+  type CheckpointDecision,
+  type RecordedStep,
+  type StepDecision,
+} from './steps.js';
 export {
   isOver,
   openSession,

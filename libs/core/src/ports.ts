@@ -8,6 +8,7 @@ import type { EventIdentity, StatusPayload, StreamEndReason, TaskStatus } from '
 import type { AttemptFacts } from './dispatch.js';
 import type { Pack } from './pack.js';
 import type { TaskSpec } from './spec.js';
+import type { RecordedStep } from './steps.js';
 import type { ToolDefinition } from './tool-definition.js';
 
 /**
@@ -140,6 +141,8 @@ export interface AttemptLog {
   appendStatus(status: StatusPayload, awaited?: () => boolean): Promise<void>;
   /** Queues the event that a mailbox entry became, and how far the mailbox is taken with it. Queued however much is. */
   appendTaken(event: EventDraft, taken: Taken): Promise<void>;
+  /** Resolves when everything that was queued before is durable. @throws TaskstreamError what the log was closed by */
+  settled(): Promise<void>;
   /** Ends the attempt without ending the task. Closes this log for the attempt. */
   appendAttemptEnd(end: {
     reason: 'error' | 'timeout' | 'handed_over';
@@ -148,6 +151,31 @@ export interface AttemptLog {
   }): Promise<void>;
   /** Whether the leader's tail still shows this attempt. @throws TaskstreamError fenced when not */
   confirm(): Promise<void>;
+}
+
+/**
+ * What later attempts of a task need to know, beside its log: results of steps and checkpoints. Every write is a
+ * compare-and-set, so that an attempt that has been taken over changes nothing that its successor has seen.
+ */
+export interface AttemptState {
+  /** The recorded result of a step, which never changes. @throws TaskstreamError log_unavailable */
+  step(name: string): Promise<RecordedStep | undefined>;
+  /**
+   * Records a result unless there is one: the first ever written counts, whichever attempt wrote it.
+   * @throws TaskstreamError stream_full, payload_too_large, log_unavailable
+   */
+  recordStep(step: RecordedStep): Promise<{ readonly recorded: RecordedStep; readonly mine: boolean }>;
+  /**
+   * The JSON text that was saved last under this name; undefined when none was. From then on older attempts can no
+   * longer save under it. @throws TaskstreamError fenced, log_unavailable
+   */
+  takeCheckpoint(name: string): Promise<string | undefined>;
+  /**
+   * Saves JSON text; the last save counts. Not safe for concurrent calls with one name.
+   * @throws TaskstreamError fenced when a newer attempt has saved or taken it, stream_full, payload_too_large,
+   *   log_unavailable
+   */
+  saveCheckpoint(name: string, json: string): Promise<void>;
 }
 
 export interface AttemptStore {
@@ -159,6 +187,8 @@ export interface AttemptStore {
    * @throws TaskstreamError fenced when the tail moved meanwhile: read it again
    */
   beginAttempt(spec: TaskSpec, tail: Tail, start: AttemptStart): Promise<AttemptLog>;
+  /** The task's state in the hands of one attempt. */
+  openState(taskId: string, attempt: number): AttemptState;
   /** Appends a terminal failure without running, from the given tail. @throws TaskstreamError fenced */
   failTask(spec: TaskSpec, tail: Tail, status: StatusPayload): Promise<void>;
   /** Follows the mailbox from its beginning until the signal aborts. Resolves when what is there is handed out. */

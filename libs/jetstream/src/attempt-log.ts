@@ -90,6 +90,8 @@ export class JetStreamAttemptLog implements AttemptLog {
   #packed = 0;
   #running = false;
   #closed: TaskstreamError | undefined;
+  /** Who waits until a seq and everything below it is durable. */
+  readonly #settling: Array<Settle & { readonly seq: number }> = [];
 
   constructor(start: LogStart, appender: Appender, reads: LogReads, options: StoreOptions, admit: () => boolean) {
     this.attempt = start.attempt;
@@ -146,6 +148,14 @@ export class JetStreamAttemptLog implements AttemptLog {
 
   appendTaken(event: EventDraft, taken: Taken): Promise<void> {
     return this.#enqueue([event], this.#options.payloadBytesMax, { taken, always: true });
+  }
+
+  settled(): Promise<void> {
+    if (this.#abort.signal.aborted) return Promise.reject(this.#abort.signal.reason);
+    // What waits for room is no exception: its events come before whatever follows.
+    this.#overflow.admit(() => true);
+    if (!this.#running) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#settling.push({ seq: this.#queue.nextSeq, resolve, reject }));
   }
 
   appendAttemptEnd(end: {
@@ -239,6 +249,7 @@ export class JetStreamAttemptLog implements AttemptLog {
         const streamSeq = await this.#appendEntries(firstSeq, entries);
         firstSeq += entries.length;
         this.#advance(entries, streamSeq);
+        this.#settle(firstSeq);
       }
     } catch (error) {
       this.#fail(error);
@@ -306,6 +317,10 @@ export class JetStreamAttemptLog implements AttemptLog {
     }
   }
 
+  #settle(durableSeq: number): void {
+    while ((this.#settling[0]?.seq ?? Number.POSITIVE_INFINITY) <= durableSeq) this.#settling.shift()?.resolve();
+  }
+
   #fail(error: unknown): void {
     const reason = isTaskstreamError(error)
       ? error
@@ -313,6 +328,7 @@ export class JetStreamAttemptLog implements AttemptLog {
     this.#closed = reason;
     for (const e of this.#queue.clear()) rejectEntry(e, reason);
     this.#overflow.fail(reason);
+    for (const waiting of this.#settling.splice(0)) waiting.reject(reason);
     if (!this.#abort.signal.aborted) this.#abort.abort(reason);
   }
 }

@@ -6,6 +6,7 @@
 import type {
   AttemptLog,
   AttemptStart,
+  AttemptState,
   AttemptStore,
   MailboxCommand,
   MailboxEntry,
@@ -17,6 +18,7 @@ import type { StatusPayload } from '@taskstream/protocol';
 import { nanoid } from 'nanoid';
 import { Appender } from './appender.js';
 import { JetStreamAttemptLog } from './attempt-log.js';
+import { JetStreamAttemptState } from './attempt-state.js';
 import { addressOf, type LeaderTail } from './log-reads.js';
 import { latestStatus } from './status-reads.js';
 import type { StoreParts } from './task-store.js';
@@ -70,6 +72,10 @@ export class JetStreamAttemptStore implements AttemptStore {
       cause: 'lease_lost',
     });
     await log.appendStatus(status);
+  }
+
+  openState(taskId: string, attempt: number): AttemptState {
+    return new JetStreamAttemptState(this.#parts, addressOf(taskId), attempt);
   }
 
   followMailbox(

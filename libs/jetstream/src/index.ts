@@ -10,6 +10,7 @@ export {
   LIVE_PREFIX,
   queueConsumer,
   specSubject,
+  stateSubject,
   streamName,
   WORK_STREAM,
   workSubject,

@@ -18,6 +18,7 @@
  * | `ctl.cancelled`                           | cancelled requests, core only  | not stored                   |
  */
 import type { TaskPlace } from '@taskstream/core';
+import { createHash } from 'node:crypto';
 
 export const LAYOUT_VERSION = '1';
 export const LAYOUT_METADATA_KEY = 'taskstream_layout';
@@ -83,6 +84,12 @@ export function specSubject(place: TaskPlace, taskId: string): string {
 
 export function cmdSubject(place: TaskPlace, taskId: string): string {
   return subject('cmd', place, taskId);
+}
+
+/** A name may hold anything, a subject may not: the key is the name's digest. */
+export function stateSubject(place: TaskPlace, taskId: string, kind: 'step' | 'checkpoint', name: string): string {
+  const digest = createHash('sha256').update(name).digest('base64url').slice(0, 22);
+  return `state.${place.retentionClass}.${place.shard}.${taskId}.${kind}-${digest}`;
 }
 
 export function liveSubject(storedSubject: string): string {

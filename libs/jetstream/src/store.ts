@@ -42,6 +42,7 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     mailbox: new Mailbox(broker, reads, options, onForeign),
     fill: new StreamFill(broker),
     observer,
+    onForeign,
   };
   const hub = new HubReader(broker, reads, options, observer);
   return {

@@ -44,6 +44,8 @@ export interface StoreParts {
   readonly mailbox: Mailbox;
   readonly fill: StreamFill;
   readonly observer: AppendObserver;
+  /** Tells of a message that is not ours. */
+  readonly onForeign: (subject: string, streamSeq: number) => void;
 }
 
 /** Who writes when a front end does: no attempt, no worker. */

@@ -44,9 +44,13 @@ export { STREAM_END_REASONS, StreamEnd, StreamEndReason, streamResult, streamRes
 export {
   AttemptEnded,
   AttemptStarted,
+  CheckpointSaved,
   ChildEnded,
   ChildSpawned,
   ProgressPayload,
+  StepCompleted,
+  StepFailed,
+  StepRecalled,
   SYSTEM_EVENT_PREFIX,
   SystemEvent,
   TaskPaused,

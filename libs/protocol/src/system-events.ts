@@ -26,6 +26,14 @@ export const SystemEvent = {
   childSpawned: 'dev.taskstream.child.spawned',
   /** A child that the task waited for has ended. Payload: `ChildEnded`. */
   childEnded: 'dev.taskstream.child.ended',
+  /** A step's result was recorded: once in the life of a task. Payload: `StepCompleted`. */
+  stepCompleted: 'dev.taskstream.step.completed',
+  /** A call of a step's function failed. Payload: `StepFailed`. */
+  stepFailed: 'dev.taskstream.step.failed',
+  /** Steps were not run because their results are recorded. Payload: `StepRecalled`. */
+  stepRecalled: 'dev.taskstream.step.recalled',
+  /** A checkpoint is durable. Payload: `CheckpointSaved`. */
+  checkpointSaved: 'dev.taskstream.checkpoint.saved',
 } as const;
 
 export const AttemptStarted = z.looseObject({
@@ -44,6 +52,38 @@ export const AttemptEnded = z.looseObject({
   retryAt: z.string().optional(),
 });
 export type AttemptEnded = z.infer<typeof AttemptEnded>;
+
+/** Results are not in events: a tool emits what its client should see. */
+export const StepCompleted = z.looseObject({
+  name: z.string(),
+  /** Calls of the function in this attempt. */
+  tries: z.int().positive(),
+  /** Time of the call that counted. */
+  ms: z.number().nonnegative(),
+  /** Size of the recorded result. */
+  bytes: z.int().nonnegative(),
+});
+export type StepCompleted = z.infer<typeof StepCompleted>;
+
+export const StepFailed = z.looseObject({
+  name: z.string(),
+  try: z.int().positive(),
+  message: z.string(),
+  /** When the function is called again, ISO 8601. Absent: not again in this attempt. */
+  retryAt: z.string().optional(),
+});
+export type StepFailed = z.infer<typeof StepFailed>;
+
+export const StepRecalled = z.looseObject({ names: z.array(z.string()) });
+export type StepRecalled = z.infer<typeof StepRecalled>;
+
+export const CheckpointSaved = z.looseObject({
+  name: z.string(),
+  bytes: z.int().nonnegative(),
+  /** Saves that this event stands for: those since the last one, up to this state. */
+  saves: z.int().positive(),
+});
+export type CheckpointSaved = z.infer<typeof CheckpointSaved>;
 
 export const ProgressPayload = z.looseObject({
   progress: z.number(),

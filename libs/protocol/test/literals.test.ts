@@ -42,6 +42,10 @@ describe('pinned literals', () => {
       taskResumed: 'dev.taskstream.task.resumed',
       childSpawned: 'dev.taskstream.child.spawned',
       childEnded: 'dev.taskstream.child.ended',
+      stepCompleted: 'dev.taskstream.step.completed',
+      stepFailed: 'dev.taskstream.step.failed',
+      stepRecalled: 'dev.taskstream.step.recalled',
+      checkpointSaved: 'dev.taskstream.checkpoint.saved',
     });
   });
 });

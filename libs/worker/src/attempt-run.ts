@@ -169,8 +169,17 @@ export class AttemptRun {
         (status, awaited) => log.appendStatus(status, awaited),
         signal,
       );
-      const toolFacts = { name: spec.tool, events: tool.events, steerable: tool.definition.steerable === true };
-      const task = new RunningTask(spec.taskId, log, desk, signal, spec.given, toolFacts, tail.taken);
+      const task = new RunningTask({
+        spec,
+        events: tool.events,
+        steerable: tool.definition.steerable === true,
+        taken: tail.taken,
+        log,
+        state: this.#store.openState(spec.taskId, log.attempt),
+        desk,
+        signal,
+        bounds: this.#options,
+      });
       this.#task = task;
       await this.#store.followMailbox(
         spec.taskId,
@@ -182,6 +191,7 @@ export class AttemptRun {
         over.signal,
       );
       const outcome = this.#stop === undefined ? await this.#execute(spec, tool, log, task) : NOT_RUN;
+      await task.finish();
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
       const error: unknown = how === 'silent' ? log.signal.reason : undefined;
       this.#observer.attemptEnded({

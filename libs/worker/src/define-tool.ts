@@ -23,6 +23,53 @@ export type ElicitAnswer<Content> =
   | { readonly action: 'accept'; readonly content: Content }
   | { readonly action: 'decline' | 'cancel'; readonly content?: undefined };
 
+/** What the function of a step is called with. */
+export interface StepCall {
+  /** The same in every try and attempt, and of no other step: for systems that recognise a repeated request. */
+  readonly idempotencyKey: string;
+  /** Which call of the function this is in this attempt, from 1. */
+  readonly try: number;
+  /** The task's signal, which also aborts when the call takes longer than the step's `timeoutMs`. */
+  readonly signal: AbortSignal;
+}
+
+export type StepFunction<T> = (step: StepCall) => Promise<T> | T;
+
+export interface StepOptions<T> {
+  /** Parses the recorded JSON, each time that it is handed out. */
+  readonly schema?: z.ZodType<T>;
+  readonly retry?: {
+    /** Calls in one attempt. 3 when absent. */
+    readonly triesMax?: number;
+    /** 500 when absent. Doubles with each try; jitter takes up to half away. */
+    readonly backoffMsBase?: number;
+    /** 30,000 when absent. */
+    readonly backoffMsMax?: number;
+  };
+  /** The longest time of one call. Without a limit when absent. */
+  readonly timeoutMs?: number;
+  /** A recorded result of another version is refused instead of handed out. 1 to 100 characters. */
+  readonly version?: string;
+}
+
+/** Parameters of `sampling/createMessage`, as MCP defines them; passed on as they are. */
+export interface SampleParams {
+  readonly messages: ReadonlyArray<{ readonly role: 'user' | 'assistant'; readonly content: unknown }>;
+  readonly maxTokens: number;
+  readonly systemPrompt?: string;
+  readonly temperature?: number;
+  readonly [more: string]: unknown;
+}
+
+/** What the client's model said: a `CreateMessageResult` of MCP. */
+export interface SampleResult {
+  readonly role: 'user' | 'assistant';
+  readonly content: unknown;
+  readonly model: string;
+  readonly stopReason?: string | undefined;
+  readonly [more: string]: unknown;
+}
+
 /** The running attempt, as a tool sees it. `Events` are the event types that the tool declares. */
 export interface Task<Events extends EventDeclarations = EventDeclarations> {
   readonly id: string;
@@ -59,6 +106,33 @@ export interface Task<Events extends EventDeclarations = EventDeclarations> {
    * @throws ToolError when the client did not declare the capability
    */
   ask(name: string, request: InputRequest): Promise<unknown>;
+  /**
+   * Asks the client's model for a message (`sampling/createMessage`). The same question in a later attempt gets the same
+   * answer.
+   * @throws ToolError when the client did not declare sampling, refuses, or its response is no message
+   */
+  sample(name: string, params: SampleParams): Promise<SampleResult>;
+  /**
+   * Runs `fn` and records its result: a later attempt gets the recorded result without a call. The name is the step's
+   * identity, unique within an attempt; order does not matter. The result is what JSON keeps of it, at most
+   * `stepResultBytesMax` bytes. What `fn` throws is tried again by `retry`, except a `ToolError` or `ToolProtocolError`,
+   * and what it threw last is rethrown. A crash between the call and the record repeats the call: effects outside need
+   * the `idempotencyKey`.
+   * @throws StateMisuse when the name was used before in this attempt, is not 1 to 100 characters, or is recorded for
+   *   another `version`, and when the result or the number of steps is over its limit
+   */
+  step<T>(name: string, fn: StepFunction<T>, options?: StepOptions<T>): Promise<T>;
+  /**
+   * Saves a JSON value for later attempts; the last one counts. Resolves when this value or a later one is durable, and
+   * with it everything that was emitted before. Several names may be used: `default` when absent.
+   * @throws StateMisuse when the value is no JSON or larger than `checkpointBytesMax`; TaskstreamError fenced
+   */
+  checkpoint(value: unknown, name?: string): Promise<void>;
+  /**
+   * The value that was saved last under this name, by this attempt or an earlier one; undefined when none was.
+   * @throws StateMisuse when it breaks the schema
+   */
+  restore<T>(schema: z.ZodType<T>, name?: string): Promise<T | undefined>;
   /** Reports progress: `done` of `total`. */
   progress(done: number, total?: number, message?: string): Promise<void>;
   /** What clients steer in, and whether they paused the task. */

@@ -4,6 +4,11 @@ export {
   InvalidResult,
   type ContentBlock,
   type ElicitAnswer,
+  type SampleParams,
+  type SampleResult,
+  type StepCall,
+  type StepFunction,
+  type StepOptions,
   type Task,
   type Tool,
   type ToolOptions,
@@ -12,6 +17,6 @@ export {
 export type { EventDeclaration, EventDeclarations } from './declared-events.js';
 export type { InputRequest } from './input-desk.js';
 export type { SteerMessage, TaskMailbox } from './task-mailbox.js';
-export { RetryableError, ToolError, ToolProtocolError } from './tool-errors.js';
+export { RetryableError, StateMisuse, StepTimeout, ToolError, ToolProtocolError } from './tool-errors.js';
 export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';
 export { WorkerRuntime, type WorkerParts } from './worker-runtime.js';

@@ -6,7 +6,7 @@
 import { isTaskstreamError } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
 import { InvalidResult, type ToolResult } from './define-tool.js';
-import { RetryableError, ToolProtocolError } from './tool-errors.js';
+import { RetryableError, StateMisuse, ToolProtocolError } from './tool-errors.js';
 
 export type Outcome =
   /** The task ends with this status. */
@@ -46,7 +46,8 @@ export function outcomeOfError(error: unknown): Outcome {
   }
   if (error instanceof AttemptTimeout) return { type: 'retry', reason: 'timeout', message: error.message };
   if (error instanceof RetryableError) return { type: 'retry', reason: 'error', message: error.message };
-  if (error instanceof InvalidResult) return failed(error.message, { code: -32603, message: error.message });
+  if (error instanceof InvalidResult || error instanceof StateMisuse)
+    return failed(error.message, { code: -32603, message: error.message });
   const message = error instanceof Error ? error.message : `The tool threw ${typeof error}: ${String(error)}`;
   return {
     type: 'end',

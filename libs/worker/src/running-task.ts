@@ -4,13 +4,23 @@
  * Invariants: a tool cannot emit under our own prefix; an emit that fails unseen fails the task; after the attempt has
  * ended every emit is refused and reported.
  */
-import { attemptName, NOTHING_TAKEN, TaskstreamError, type AttemptLog, type Taken } from '@taskstream/core';
+import {
+  attemptName,
+  TaskstreamError,
+  type AttemptLog,
+  type AttemptState,
+  type EventDraft,
+  type Taken,
+  type TaskSpec,
+} from '@taskstream/core';
 import { describeIssues, SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
-import type { ElicitAnswer, Task } from './define-tool.js';
+import { CheckpointDesk, type CheckpointBounds } from './checkpoint-desk.js';
 import { draftOf, type DeclaredEvents } from './declared-events.js';
+import type { ElicitAnswer, SampleParams, SampleResult, StepFunction, StepOptions, Task } from './define-tool.js';
 import type { InputDesk, InputRequest } from './input-desk.js';
 import { ObservedPromises } from './observed-promise.js';
+import { StepDesk, type StepBounds } from './step-desk.js';
 import { RunningMailbox } from './task-mailbox.js';
 import { ToolError } from './tool-errors.js';
 
@@ -19,11 +29,25 @@ const ElicitResponse = z.looseObject({
   content: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** What a running task has to know of its tool. */
-export interface ToolFacts {
-  readonly name: string;
+const SampleResponse = z.looseObject({
+  role: z.enum(['user', 'assistant']),
+  content: z.unknown(),
+  model: z.string(),
+  stopReason: z.string().optional(),
+});
+
+export interface RunningTaskParts {
+  readonly spec: Pick<TaskSpec, 'taskId' | 'tool' | 'given'>;
+  /** The event types that the tool declares. */
   readonly events: DeclaredEvents;
-  readonly steerable?: boolean;
+  readonly steerable: boolean;
+  /** How far the mailbox was in the log when the attempt began. */
+  readonly taken: Taken;
+  readonly log: AttemptLog;
+  readonly state: AttemptState;
+  readonly desk: InputDesk;
+  readonly signal: AbortSignal;
+  readonly bounds: StepBounds & CheckpointBounds;
 }
 
 export class RunningTask implements Task {
@@ -34,34 +58,31 @@ export class RunningTask implements Task {
   readonly #log: AttemptLog;
   readonly #desk: InputDesk;
   readonly mailbox: RunningMailbox;
-  readonly #tool: ToolFacts;
+  readonly #events: DeclaredEvents;
+  readonly #steps: StepDesk;
+  readonly #checkpoints: CheckpointDesk;
   readonly #emits = new ObservedPromises();
-  readonly #where = () => attemptName(this.#tool.name, this.id, this.attempt);
+  readonly #where: () => string;
   #onLateEmit: ((type: string) => void) | undefined;
 
-  /** `taken`: how far the mailbox was in the log when the attempt began. */
-  constructor(
-    id: string,
-    log: AttemptLog,
-    desk: InputDesk,
-    signal: AbortSignal,
-    given: Readonly<Record<string, unknown>> = {},
-    tool: ToolFacts = { name: 'tool', events: new Map() },
-    taken: Taken = NOTHING_TAKEN,
-  ) {
-    this.id = id;
-    this.given = given;
+  constructor({ spec, events, steerable, taken, log, state, desk, signal, bounds }: RunningTaskParts) {
+    this.id = spec.taskId;
+    this.given = spec.given ?? {};
     this.attempt = log.attempt;
     this.signal = signal;
     this.#log = log;
     this.#desk = desk;
-    this.#tool = tool;
+    this.#events = events;
+    this.#where = () => attemptName(spec.tool, spec.taskId, log.attempt);
+    const tell = (event: EventDraft) => void this.#watch(log.append([event], () => true));
+    this.#steps = new StepDesk(this.#where, spec.taskId, log, state, signal, bounds, tell);
+    this.#checkpoints = new CheckpointDesk(this.#where, log, state, bounds, tell);
     this.mailbox = new RunningMailbox({
-      tool: tool.name,
-      steerable: tool.steerable === true,
+      tool: spec.tool,
+      steerable,
       taken,
       signal,
-      tell: (event, now) => void this.#watch(this.#log.appendTaken(event, now)),
+      tell: (event, now) => void this.#watch(log.appendTaken(event, now)),
     });
   }
 
@@ -88,7 +109,8 @@ export class RunningTask implements Task {
       const message = `${this.#where()} has ended; ${String(type)} is not in the log`;
       return this.#watch(Promise.reject(new TaskstreamError('task_ended', message)));
     }
-    const declared = this.#tool.events.get(type);
+    this.#steps.flush();
+    const declared = this.#events.get(type);
     if (declared === undefined) {
       return this.#emits.start((seen) => this.#log.append([{ type, payload, identity }], seen));
     }
@@ -99,6 +121,24 @@ export class RunningTask implements Task {
         return Promise.reject(error);
       }
     });
+  }
+
+  step<T>(name: string, fn: StepFunction<T>, options?: StepOptions<T>): Promise<T> {
+    return this.#emits.observe(this.#steps.run(name, fn, options));
+  }
+
+  checkpoint(value: unknown, name = 'default'): Promise<void> {
+    return this.#watch(this.#checkpoints.save(value, name));
+  }
+
+  restore<T>(schema: z.ZodType<T>, name = 'default'): Promise<T | undefined> {
+    return this.#checkpoints.restore(schema, name);
+  }
+
+  /** Writes and tells what is left of steps and checkpoints. Resolves when the attempt may end. */
+  async finish(): Promise<void> {
+    await this.#checkpoints.settled();
+    this.#steps.close();
   }
 
   status(message: string): Promise<void> {
@@ -142,6 +182,13 @@ export class RunningTask implements Task {
 
   ask(name: string, request: InputRequest): Promise<unknown> {
     return this.#desk.ask(name, request);
+  }
+
+  async sample(name: string, params: SampleParams): Promise<SampleResult> {
+    const response = await this.#desk.ask(name, { method: 'sampling/createMessage', params });
+    const message = SampleResponse.safeParse(response);
+    if (message.success) return message.data;
+    throw new ToolError(`The answer to ${name} is no message: ${describeIssues(message.error, response, 'response')}`);
   }
 
   /** Asks what the tool wants to know first and the client has not said yet. */

@@ -32,3 +32,24 @@ export class RetryableError extends Error {
     this.name = 'RetryableError';
   }
 }
+
+/** A call of a step took longer than its `timeoutMs`. Tried again by the step's policy. */
+export class StepTimeout extends Error {
+  constructor(name: string, timeoutMs: number) {
+    super(`A call of the step ${JSON.stringify(name)} took longer than ${timeoutMs} ms`);
+    this.name = 'StepTimeout';
+  }
+}
+
+/** A step or checkpoint is used against its rules: a fault of the tool. The task fails with this message. */
+export class StateMisuse extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StateMisuse';
+  }
+}
+
+/** What an author threw, as text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : `threw ${typeof error}: ${String(error)}`;
+}

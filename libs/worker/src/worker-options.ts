@@ -18,6 +18,19 @@ export const workerOptionsShape = {
     .default(2_000)
     .meta({ description: 'Delay before an item without a visible task is offered again' }),
   orphanItemMs: ms.default(3_600_000).meta({ description: 'Age after which an item without a task is removed' }),
+  stepsMax: z.int().positive().default(1_000).meta({ description: 'Steps of one attempt' }),
+  stepResultBytesMax: z
+    .int()
+    .positive()
+    .default(256 * 1024)
+    .meta({ description: 'Largest result of a step, as JSON' }),
+  checkpointBytesMax: z
+    .int()
+    .positive()
+    .default(256 * 1024)
+    .meta({ description: 'Largest value of a checkpoint, as JSON' }),
+  checkpointsMax: z.int().positive().default(100).meta({ description: 'Names of checkpoints of one attempt' }),
+  checkpointEventMs: ms.default(1_000).meta({ description: 'Least time between two events of one checkpoint' }),
   pullRetryMs: ms.default(500).meta({ description: 'Wait after a pull that failed' }),
 } as const;
 

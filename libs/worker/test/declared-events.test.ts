@@ -1,10 +1,11 @@
 /** Event types that a tool declares: checked at definition, typed at `emit`, refused there by name and field. */
-import type { AttemptLog, EventDraft } from '@taskstream/core';
+import { NOTHING_TAKEN, type AttemptLog, type EventDraft } from '@taskstream/core';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { defineTool, type Tool } from '../src/define-tool.js';
 import { InputDesk } from '../src/input-desk.js';
 import { RunningTask } from '../src/running-task.js';
+import { FakeTask, OPTIONS } from './support/fakes.js';
 
 const base = { name: 'build', description: 'd', inputSchema: z.object({}) } as const;
 const line = z.object({ text: z.string(), n: z.int().default(7) });
@@ -23,12 +24,28 @@ function taskOf(tool: Tool, awaits: boolean[] = []) {
     },
     appendStatus: async () => undefined,
     appendTaken: () => Promise.reject(new Error('not for tools')),
+    settled: async () => undefined,
     appendAttemptEnd: async () => undefined,
     confirm: async () => undefined,
   };
   const desk = new InputDesk({}, async () => undefined, signal);
-  const facts = { name: tool.definition.name, events: tool.events };
-  return { task: new RunningTask('id', log, desk, signal, {}, facts), drafts };
+  const state = new FakeTask(undefined).openState('id', 2);
+  const spec = { taskId: 'id', tool: tool.definition.name, given: undefined };
+  const { events } = tool;
+  return {
+    task: new RunningTask({
+      spec,
+      events,
+      log,
+      state,
+      desk,
+      signal,
+      steerable: false,
+      taken: NOTHING_TAKEN,
+      bounds: OPTIONS,
+    }),
+    drafts,
+  };
 }
 
 describe('a declared event type', () => {

@@ -1,10 +1,11 @@
 /** The `Task` that a tool is handed: what it lets through, what it refuses, and what it remembers. */
-import { TaskstreamError, type AttemptLog, type EventDraft } from '@taskstream/core';
+import { NOTHING_TAKEN, TaskstreamError, type AttemptLog, type EventDraft } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { InputDesk } from '../src/input-desk.js';
 import { RunningTask } from '../src/running-task.js';
+import { FakeTask, OPTIONS } from './support/fakes.js';
 
 function scene(failure?: TaskstreamError) {
   const events: EventDraft[] = [];
@@ -22,12 +23,29 @@ function scene(failure?: TaskstreamError) {
       statuses.push(status);
     },
     appendTaken: () => Promise.reject(new Error('not for tools')),
+    settled: () => Promise.resolve(),
     appendAttemptEnd: () => Promise.reject(new Error('not for tools')),
     confirm: () => Promise.reject(new Error('not for tools')),
   };
   const { signal } = new AbortController();
   const desk = new InputDesk({}, (status) => log.appendStatus(status), signal);
-  return { task: new RunningTask('id', log, desk, signal), events, statuses };
+  const state = new FakeTask(undefined).openState('id', 3);
+  const spec = { taskId: 'id', tool: 'tool', given: undefined };
+  return {
+    task: new RunningTask({
+      spec,
+      log,
+      state,
+      desk,
+      signal,
+      events: new Map(),
+      steerable: false,
+      taken: NOTHING_TAKEN,
+      bounds: OPTIONS,
+    }),
+    events,
+    statuses,
+  };
 }
 
 describe('a running task', () => {

@@ -83,6 +83,11 @@ export const OTHER_KEYS: readonly string[] = [
   'unknownTaskRetryMs',
   'orphanItemMs',
   'pullRetryMs',
+  'stepsMax',
+  'stepResultBytesMax',
+  'checkpointBytesMax',
+  'checkpointsMax',
+  'checkpointEventMs',
   'url',
 ];
 

@@ -82,6 +82,11 @@ export class MemoryLog implements AttemptLog {
     });
   }
 
+  /** An event is recorded by its call. */
+  async settled(): Promise<void> {
+    if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
+  }
+
   async confirm(): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed;
   }

@@ -10,6 +10,7 @@ import {
   SPEC_VERSION,
   type AttemptLog,
   type AttemptStart,
+  type AttemptState,
   type AttemptStore,
   type ClaimedItem,
   type EventDraft,
@@ -21,6 +22,7 @@ import {
 import { isTerminal, SystemEvent, type EventIdentity, type StatusPayload } from '@taskstream/protocol';
 import type { Tool } from '../define-tool.js';
 import { MemoryLog, type MemoryJournal } from './memory-log.js';
+import { MemoryState } from './memory-state.js';
 
 const TASK_ID_BYTES = 16;
 
@@ -41,6 +43,7 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
   /** Called after every event. */
   onEvent: (event: TestEvent) => void = () => undefined;
   readonly #mailbox: Array<readonly [MailboxCommand, MailboxEntry]> = [];
+  readonly #state = new MemoryState();
   readonly #followers = new Set<(command: MailboxCommand, entry: MailboxEntry) => void>();
   #tail: Tail = {
     status: 'working',
@@ -108,6 +111,10 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
     if (start.attempt > 1) void log.appendStatus({ status: 'working' });
     await begun;
     return log;
+  }
+
+  openState(_taskId: string, attempt: number): AttemptState {
+    return this.#state.open(attempt);
   }
 
   async failTask(_spec: TaskSpec, tail: Tail, status: StatusPayload): Promise<void> {

@@ -4,17 +4,20 @@
  * Invariant: the log is compare-and-set as the real one is: whoever appends from an old tail is fenced.
  */
 import {
+  decideCheckpoint,
   NOTHING_TAKEN,
   SPEC_VERSION,
   TaskstreamError,
   type AttemptLog,
   type AttemptStart,
+  type AttemptState,
   type AttemptStore,
   type ClaimedItem,
   type EventDraft,
   type MailboxCommand,
   type MailboxEntry,
   type Taken,
+  type RecordedStep,
   type Tail,
   type TaskSpec,
   type WorkQueue,
@@ -53,6 +56,11 @@ export const OPTIONS: WorkerOptions = {
   unknownTaskRetryMs: 111,
   orphanItemMs: 60_000,
   pullRetryMs: 50,
+  stepsMax: 5,
+  stepResultBytesMax: 1_000,
+  checkpointBytesMax: 1_000,
+  checkpointsMax: 3,
+  checkpointEventMs: 1_000,
 };
 
 type Fact = Readonly<Record<string, unknown>>;
@@ -97,6 +105,10 @@ export class FakeTask implements AttemptStore {
   /** Called before each `beginAttempt`: a place for somebody else to be faster. */
   beforeBegin: () => void = () => undefined;
   log: FakeLog | undefined;
+  readonly steps = new Map<string, RecordedStep>();
+  readonly checkpoints = new Map<string, { attempt: number; json: string | undefined }>();
+  /** Called before each write of state: a place for a crash, or for somebody else to be faster. */
+  beforeStateWrite: () => void = () => undefined;
 
   /** `facts` of the tail; null: the log is empty. */
   constructor(spec: TaskSpec | undefined, facts: Partial<Tail> | null = {}) {
@@ -137,6 +149,10 @@ export class FakeTask implements AttemptStore {
     this.journal.push(`started ${start.attempt} ${start.cause} after ${start.failures}`);
     this.log = new FakeLog(this, start, this.tail as VersionedTail);
     return this.log;
+  }
+
+  openState(_taskId: string, attempt: number): AttemptState {
+    return new FakeState(this, attempt);
   }
 
   async failTask(_spec: TaskSpec, tail: Tail, status: StatusPayload): Promise<void> {
@@ -239,6 +255,10 @@ export class FakeLog implements AttemptLog {
     this.#write({ runningItem: undefined, handedOver, failures }, `ended ${end.reason} ${end.message ?? ''}`, true);
   }
 
+  async settled(): Promise<void> {
+    if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
+  }
+
   async confirm(): Promise<void> {
     this.#task.journal.push('confirm');
     if (this.#task.tail?.version === this.#tail.version) return;
@@ -266,6 +286,46 @@ export class FakeLog implements AttemptLog {
 
 function entryOf(number: number): MailboxEntry {
   return { number, sentAt: new Date(number).toISOString() };
+}
+
+/** State as the store keeps it: of a step the first entry, of a checkpoint the newest attempt's last. */
+class FakeState implements AttemptState {
+  readonly #task: FakeTask;
+  readonly #attempt: number;
+
+  constructor(task: FakeTask, attempt: number) {
+    this.#task = task;
+    this.#attempt = attempt;
+  }
+
+  async step(name: string): Promise<RecordedStep | undefined> {
+    return this.#task.steps.get(name);
+  }
+
+  async recordStep(step: RecordedStep): Promise<{ recorded: RecordedStep; mine: boolean }> {
+    this.#task.beforeStateWrite();
+    const there = this.#task.steps.get(step.name);
+    if (there !== undefined) return { recorded: there, mine: false };
+    this.#task.steps.set(step.name, step);
+    this.#task.journal.push(`recorded ${step.name} ${step.json ?? ''}`.trimEnd());
+    return { recorded: step, mine: true };
+  }
+
+  async takeCheckpoint(name: string): Promise<string | undefined> {
+    const there = this.#task.checkpoints.get(name);
+    if (decideCheckpoint(there?.attempt, this.#attempt) === 'fenced') throw fencedError();
+    if (there !== undefined || this.#attempt > 1) {
+      this.#task.checkpoints.set(name, { attempt: this.#attempt, json: there?.json });
+    }
+    return there?.json;
+  }
+
+  async saveCheckpoint(name: string, json: string): Promise<void> {
+    this.#task.beforeStateWrite();
+    if (decideCheckpoint(this.#task.checkpoints.get(name)?.attempt, this.#attempt) === 'fenced') throw fencedError();
+    this.#task.checkpoints.set(name, { attempt: this.#attempt, json });
+    this.#task.journal.push(`saved ${name} ${json}`);
+  }
 }
 
 function encode(value: unknown): string {
