@@ -29,6 +29,7 @@ export type {
   MailboxEntry,
   QuestionLeases,
   RequestCancellation,
+  RunningLimit,
   Tail,
   Taken,
   TaskSnapshot,
@@ -46,7 +47,7 @@ export {
   type RetentionClass,
   type WriteKind,
 } from './retention.js';
-export { SPEC_VERSION, TaskSpec } from './spec.js';
+export { PRIORITY_DEFAULT, PRIORITY_MAX, SPEC_VERSION, TaskSpec } from './spec.js';
 export {
   decideCheckpoint,
   decideStep,

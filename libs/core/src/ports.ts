@@ -97,6 +97,13 @@ export interface TaskStore {
   send(taskId: string, command: MailboxCommand): Promise<void>;
 }
 
+/** How many tasks of a scope may run at a time, over all workers. */
+export interface RunningLimit {
+  /** One subject token: what is counted together. */
+  readonly scope: string;
+  readonly max: number;
+}
+
 /** A claimed work item: a lease on the right to try a task. */
 export interface ClaimedItem {
   readonly itemId: string;
@@ -113,12 +120,16 @@ export interface ClaimedItem {
   nak(delayMs: number): Promise<void>;
   /** Removes an item that can never run. */
   term(reason: string): Promise<void>;
+  /** Takes the task's place among the running ones of each scope. False when one is full; then it has taken none. */
+  enter(limits: ReadonlyArray<RunningLimit>): Promise<boolean>;
+  /** Gives those places up. Before `ack` and before a `nak` with a delay. */
+  leave(limits: ReadonlyArray<RunningLimit>): Promise<void>;
 }
 
 export interface WorkQueue {
   /**
-   * One pull: hands out up to `count` items of a queue as they come, and resolves when it has, when its time is over,
-   * or when the signal aborts. @throws TaskstreamError log_unavailable, or the broker's own error
+   * One pull: hands out up to `count` items of a queue that are there, most urgent first, or else the first that comes.
+   * Resolves when it has handed out any, when its time is over, or when the signal aborts. @throws TaskstreamError log_unavailable, or the broker's own error
    */
   pull(queue: string, count: number, onItem: (item: ClaimedItem) => void, signal: AbortSignal): Promise<void>;
 }

@@ -6,6 +6,10 @@
 import * as z from 'zod';
 
 export const SPEC_VERSION = 1;
+/** Priority of a task that names none; 0 is served first. */
+export const PRIORITY_DEFAULT = 5;
+/** The least urgent that can be asked for. Behind it stands what one owner queues beyond its share. */
+export const PRIORITY_MAX = 8;
 
 export const TaskSpec = z.looseObject({
   v: z.literal(SPEC_VERSION),
@@ -21,6 +25,8 @@ export const TaskSpec = z.looseObject({
   queue: z.string(),
   /** 0 is served first. */
   priority: z.int().min(0).max(9),
+  /** Not before this time, ISO 8601. */
+  startAt: z.iso.datetime().optional(),
   /** Tasks of one fairness key share its turn in the queue. */
   fairnessKey: z.string(),
   attemptsMax: z.int().positive(),

@@ -4,6 +4,7 @@
  * Invariant: the stored format is versioned by `v`.
  */
 import * as z from 'zod';
+import { PRIORITY_MAX } from './spec.js';
 
 export const TOOL_DEFINITION_VERSION = 1;
 /** MCP 2026-07-28 §Tool Names. */
@@ -39,5 +40,9 @@ export const ToolDefinition = z.looseObject({
   ttlMs: z.int().positive().nullable(),
   pollIntervalMs: z.int().positive(),
   attemptsMax: z.int().positive(),
+  /** Of calls that name none. */
+  priority: z.int().min(0).max(PRIORITY_MAX).optional(),
+  /** Of calls that name none: how long after its creation a task may start. */
+  delayMs: z.int().nonnegative().optional(),
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;

@@ -200,6 +200,11 @@ export class LogReads {
     return direct ?? (await this.lastOf(stream, subject));
   }
 
+  /** The first message of any subjects, from some replica; null proves nothing. */
+  directFirstOf(stream: string, subjects: string): Promise<StoredMsg | null> {
+    return this.#directGet(stream, { next_by_subj: subjects, seq: 1 });
+  }
+
   /** The first message of a subject at or after a position, from the leader. */
   nextOf(stream: string, subject: string, position: number): Promise<StoredMsg | null> {
     return this.#leaderReads.run(() => this.#leaderGet(stream, nextBySubject(subject, position)));

@@ -12,7 +12,8 @@
  * | `state.<class>.<shard>.<taskId>.<key>`    | what later attempts need       | class bound + slack          |
  * | `live.>`                                  | republished messages, core only| not stored                   |
  * | stream `WORK`, `work.<queue>.<priority>.<fairnessKey>.<taskId>` | work items | until acked              |
- * | consumer `QUEUE_<queue>` on `WORK`        | leases                         | for ever                     |
+ * | consumers `FIRST_`, `QUEUE_`, `LAST_`, `REST_<queue>` on `WORK` | leases, one a line | for ever            |
+ * | `work.hold.<scope>.<taskId>` in `WORK`    | one running task of a limited scope | until its attempt ends  |
  * | bucket `TASKSTREAM_TOOLS`, key: tool name | tool definitions               | until removed                |
  * | bucket `TASKSTREAM_QUESTIONS`             | who puts a question to a client| an hour                      |
  * | `ctl.cancelled`                           | cancelled requests, core only  | not stored                   |
@@ -100,12 +101,47 @@ export function workSubject(item: { queue: string; priority: number; fairnessKey
   return `work.${item.queue}.${item.priority}.${item.fairnessKey}.${item.taskId}`;
 }
 
-export function queueSubjects(queue: string): string {
-  return `work.${queue}.>`;
+/**
+ * The lines of a queue in the order in which workers serve them, and the priorities that stand in each. `QUEUE` is
+ * where tasks stand that nobody has ranked; `REST` is for what one owner queues beyond its share of the others.
+ */
+export const LINES = [
+  { name: 'FIRST', priorities: [0, 1, 2] },
+  { name: 'QUEUE', priorities: [3, 4, 5] },
+  { name: 'LAST', priorities: [6, 7, 8] },
+  { name: 'REST', priorities: [9] },
+] as const;
+export type Line = (typeof LINES)[number];
+/** The priority of what an owner queues beyond its share. */
+export const REST_PRIORITY = 9;
+
+/** The consumer of a line. Its pending and unacknowledged messages are the tasks that wait and run. */
+export function lineConsumer(queue: string, line: Line): string {
+  return `${line.name}_${queue}`;
 }
 
-export function queueConsumer(queue: string): string {
-  return `QUEUE_${queue}`;
+export function lineSubjects(queue: string, line: Line): string[] {
+  return line.priorities.map((p) => `work.${queue}.${p}.*.*`);
+}
+
+/** The consumers of a queue, as `LINES` orders them. */
+export function queueConsumers(queue: string): string[] {
+  return LINES.map((line) => lineConsumer(queue, line));
+}
+
+/** The items of one owner at one priority of a queue, running ones included. */
+export function ownerSubjects(item: { queue: string; priority: number; fairnessKey: string }): string {
+  return `work.${item.queue}.${item.priority}.${item.fairnessKey}.*`;
+}
+
+/** The item of a task, in whichever line it stands. */
+export function anyItemSubject(taskId: string): string {
+  return `work.*.*.*.${taskId}`;
+}
+
+/** A place among the running tasks of a scope. It has one token less than an item, so no consumer is handed it. */
+export function holdSubject(scope: string, taskId: string): string {
+  return `work.hold.${scope}.${taskId}`;
 }
 
 /** The task id of a work item's subject. */

@@ -71,6 +71,9 @@ export const storeOptionsShape = {
   leaseMs: ms.default(15_000).meta({ description: 'A claimed task without a heartbeat for so long is claimed again' }),
   claimMsMax: ms.default(20_000).meta({ description: 'Longest wait of one pull for work' }),
   runningTasksMax: count.default(100_000).meta({ description: 'Claimed tasks at a time, per queue (max_ack_pending)' }),
+  ownerLineMax: count
+    .default(20)
+    .meta({ description: 'Tasks of one owner in the ordinary lines of a queue, per priority; more wait in the last' }),
   workBytesMax: bytes.default(1024 ** 3).meta({ description: 'max_bytes of the WORK stream' }),
 } as const;
 

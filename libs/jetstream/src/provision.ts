@@ -13,6 +13,7 @@ import {
   StorageType,
   StoreCompression,
   type ConsumerConfig,
+  type ConsumerUpdateConfig,
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
@@ -20,9 +21,10 @@ import type { Broker } from './broker.js';
 import {
   LAYOUT_METADATA_KEY,
   LAYOUT_VERSION,
+  lineConsumer,
+  LINES,
+  lineSubjects,
   LIVE_PREFIX,
-  queueConsumer,
-  queueSubjects,
   streamName,
   streamSubjects,
   WORK_STREAM,
@@ -59,19 +61,25 @@ export async function provision(broker: Broker, options: StoreOptions): Promise<
 }
 
 /**
- * Makes the durable consumer of a queue. Its `ack_wait` is the lease, and is only ever raised: a worker whose lease is
- * shorter than the consumer's is late at worst, one whose lease is longer would lose its tasks.
+ * Makes the durable consumers of a queue, one a line. Their `ack_wait` is the lease, and is only ever raised: a worker
+ * whose lease is shorter than the consumer's is late at worst, one whose lease is longer would lose its tasks.
  */
 export async function provisionQueue(broker: Broker, options: StoreOptions, queue: string): Promise<void> {
-  const name = queueConsumer(queue);
+  // The line that an older version gave the whole queue to comes first: it makes room for the others.
+  for (const line of LINES.toSorted((a, b) => Number(b.name === 'QUEUE') - Number(a.name === 'QUEUE'))) {
+    await provisionLine(broker, options, lineConsumer(queue, line), lineSubjects(queue, line));
+  }
+}
+
+async function provisionLine(broker: Broker, options: StoreOptions, name: string, subjects: string[]): Promise<void> {
   const wanted = { ack_wait: nanos(options.leaseMs), max_ack_pending: options.runningTasksMax };
-  await whileUnavailable(`creating the consumer of queue ${queue}`, options.readRetryMsMax, async () => {
+  await whileUnavailable(`creating the consumer ${name}`, options.readRetryMsMax, async () => {
     let existing = await readConsumer(broker, name);
     if (existing === undefined) {
       try {
         await broker.jsm.consumers.add(WORK_STREAM, {
           durable_name: name,
-          filter_subject: queueSubjects(queue),
+          filter_subjects: subjects,
           ack_policy: AckPolicy.Explicit,
           deliver_policy: DeliverPolicy.All,
           max_deliver: -1,
@@ -89,8 +97,16 @@ export async function provisionQueue(broker: Broker, options: StoreOptions, queu
       ack_wait: Math.max(existing.ack_wait ?? 0, wanted.ack_wait),
       max_ack_pending: Math.max(existing.max_ack_pending ?? 0, wanted.max_ack_pending),
     };
-    if (raised.ack_wait === existing.ack_wait && raised.max_ack_pending === existing.max_ack_pending) return;
-    await broker.jsm.consumers.update(WORK_STREAM, name, raised);
+    const filters = existing.filter_subjects ?? [existing.filter_subject];
+    const same = JSON.stringify(filters.toSorted()) === JSON.stringify(subjects.toSorted());
+    if (same && raised.ack_wait === existing.ack_wait && raised.max_ack_pending === existing.max_ack_pending) return;
+    // The client sends what the consumer has with what is given: an absent key takes the older form of a filter out.
+    const change = {
+      filter_subject: undefined,
+      filter_subjects: subjects,
+      ...raised,
+    } as unknown as ConsumerUpdateConfig;
+    await broker.jsm.consumers.update(WORK_STREAM, name, change);
   });
 }
 

@@ -12,6 +12,7 @@ import { HubReader } from './hub-reader.js';
 import { LogReads } from './log-reads.js';
 import { Mailbox } from './mailbox.js';
 import type { StoreOptions } from './options.js';
+import { RunningLimits } from './running-limits.js';
 import { SpecReads } from './spec-reads.js';
 import { StreamFill } from './stream-fill.js';
 import { JetStreamTaskStore, type StoreParts } from './task-store.js';
@@ -49,7 +50,7 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     tasks: new JetStreamTaskStore(parts, hub),
     attempts: new JetStreamAttemptStore(parts),
     events: hub,
-    work: new JetStreamWorkQueue(broker, options, onForeign),
+    work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), onForeign),
     close: () => hub.close(),
   };
 }

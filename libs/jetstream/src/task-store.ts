@@ -29,6 +29,7 @@ import type { Mailbox } from './mailbox.js';
 import { FORMAT_VERSION, Header, specSubject } from './names.js';
 import { classifyNatsError } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
+import { placeInLine } from './placement.js';
 import type { SpecReads } from './spec-reads.js';
 import { latestStatus } from './status-reads.js';
 import type { StoredPack } from './stored-pack.js';
@@ -67,9 +68,13 @@ export class JetStreamTaskStore implements TaskStore {
     if (!this.#parts.fill.admits('creation', at.stream)) {
       throw new TaskstreamError('stream_full', `The stream ${at.stream} takes no new tasks`);
     }
-    const [created] = await Promise.all([this.#putSpec(at, spec), this.#putFirstEvent(at, spec)]);
+    const { broker, reads, options, specs } = this.#parts;
+    const placed = await placeInLine(broker, reads, options, spec);
+    const [created] = await Promise.all([this.#putSpec(at, placed), this.#putFirstEvent(at, placed)]);
+    // Where the first try placed it, so that its item is found instead of a second one made.
+    const stored = created ? placed : ((await specs.readFresh(at))?.spec ?? placed);
     try {
-      await publishWorkItem(this.#parts.broker, this.#parts.options, spec);
+      await publishWorkItem(broker, options, stored);
     } catch (error) {
       await this.#giveUp(at, spec, error);
       throw error;

@@ -6,12 +6,14 @@
  */
 import type { ClaimedItem, TaskSpec, WorkQueue } from '@taskstream/core';
 import { parseTaskId, TaskstreamError } from '@taskstream/core';
-import type { Consumer, JsMsg } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
-import { queueConsumer, WORK_STREAM, workSubject, workTaskId } from './names.js';
+import type { LeasedMessage } from './leased-message.js';
+import { queueConsumers, WORK_STREAM, workSubject, workTaskId } from './names.js';
 import { isNatsFault } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
 import { provisionQueue } from './provision.js';
+import { QueueLines } from './queue-lines.js';
+import type { RunningLimits } from './running-limits.js';
 import { sleepOrAbort, whileUnavailable } from './waiting.js';
 
 /** Publishes the item of a task. Resolves also when the item is there already. @throws TaskstreamError log_unavailable, stream_full */
@@ -30,56 +32,56 @@ export async function publishWorkItem(broker: Broker, options: StoreOptions, spe
 export class JetStreamWorkQueue implements WorkQueue {
   readonly #broker: Broker;
   readonly #options: StoreOptions;
-  readonly #consumers = new Map<string, Promise<Consumer>>();
+  readonly #limits: RunningLimits;
+  readonly #queues = new Map<string, Promise<QueueLines>>();
   readonly #onForeign: (subject: string, streamSeq: number) => void;
 
-  constructor(broker: Broker, options: StoreOptions, onForeign: (subject: string, streamSeq: number) => void) {
+  constructor(
+    broker: Broker,
+    options: StoreOptions,
+    limits: RunningLimits,
+    onForeign: (subject: string, streamSeq: number) => void,
+  ) {
     this.#broker = broker;
     this.#options = options;
+    this.#limits = limits;
     this.#onForeign = onForeign;
   }
 
   async pull(queue: string, count: number, onItem: (item: ClaimedItem) => void, signal: AbortSignal): Promise<void> {
     if (signal.aborted || count <= 0) return;
     try {
-      const consumer = await this.#consumer(queue);
+      const lines = await this.#lines(queue);
       if (signal.aborted) return;
-      const messages = await consumer.fetch({ max_messages: count, expires: this.#options.claimMsMax });
-      const stop = () => messages.stop();
-      signal.addEventListener('abort', stop);
-      if (signal.aborted) stop();
-      // A restarted server knows nothing of the pulls that waited at it.
-      const off = this.#broker.onDisturbance(stop);
-      try {
-        for await (const m of messages) {
+      await lines.claim(
+        count,
+        (m) => {
           const item = this.#item(m);
           if (item !== undefined) onItem(item);
-        }
-      } finally {
-        signal.removeEventListener('abort', stop);
-        off();
-      }
+        },
+        signal,
+      );
     } catch (error) {
-      this.#consumers.delete(queue);
+      this.#queues.delete(queue);
       throw error;
     }
   }
 
-  #consumer(queue: string): Promise<Consumer> {
-    let consumer = this.#consumers.get(queue);
-    if (consumer === undefined) {
-      consumer = provisionQueue(this.#broker, this.#options, queue).then(() =>
-        this.#broker.js.consumers.get(WORK_STREAM, queueConsumer(queue)),
+  #lines(queue: string): Promise<QueueLines> {
+    let lines = this.#queues.get(queue);
+    if (lines === undefined) {
+      lines = provisionQueue(this.#broker, this.#options, queue).then(
+        () => new QueueLines(this.#broker, this.#options, queueConsumers(queue)),
       );
-      this.#consumers.set(queue, consumer);
+      this.#queues.set(queue, lines);
     }
-    return consumer;
+    return lines;
   }
 
-  #item(m: JsMsg): ClaimedItem | undefined {
+  #item(m: LeasedMessage): ClaimedItem | undefined {
     const taskId = workTaskId(m.subject);
     if (parseTaskId(taskId) === undefined) {
-      this.#onForeign(m.subject, m.seq);
+      this.#onForeign(m.subject, m.streamSeq);
       m.term('not a work item');
       return undefined;
     }
@@ -91,22 +93,24 @@ export class JetStreamWorkQueue implements WorkQueue {
       if (broker.connected) await send();
     };
     return {
-      itemId: String(m.seq),
-      delivery: m.info.deliveryCount,
+      itemId: String(m.streamSeq),
+      delivery: m.delivery,
       taskId,
-      queuedAtMs: Number(m.timestampNanos / 1_000_000n),
+      queuedAtMs: m.storedAtMs,
       extend: () => {
         if (!broker.connected) return false;
-        m.working();
+        m.extend();
         leasedAtMs = performance.now();
         return true;
       },
-      ack: () => whenConnected(() => m.ackAck({ timeout: this.#options.readTimeoutMs })),
+      ack: () => whenConnected(() => m.ack(this.#options.readTimeoutMs)),
       nak: (delayMs) =>
         whenConnected(() => {
           if (performance.now() - leasedAtMs < leaseMs) m.nak(delayMs);
         }),
       term: (reason) => whenConnected(() => m.term(reason)),
+      enter: (limits) => this.#limits.enter(taskId, limits),
+      leave: (limits) => this.#limits.leave(taskId, limits),
     };
   }
 }

@@ -9,13 +9,16 @@ import {
   evtSubject,
   FORMAT_VERSION,
   Header,
+  holdSubject,
   LAYOUT_METADATA_KEY,
   LAYOUT_VERSION,
+  LINES,
+  lineSubjects,
   liveSubject,
   LIVE_PREFIX,
   QUESTIONS_BUCKET,
-  queueConsumer,
-  queueSubjects,
+  queueConsumers,
+  REST_PRIORITY,
   specSubject,
   streamName,
   streamSubjects,
@@ -39,7 +42,11 @@ describe('names', () => {
     expect(workSubject({ queue: 'default', priority: 5, fairnessKey: 'me', taskId: TASK_ID })).toBe(
       `work.default.5.me.${TASK_ID}`,
     );
-    expect([queueSubjects('gpu'), queueConsumer('gpu')]).toEqual(['work.gpu.>', 'QUEUE_gpu']);
+    expect(queueConsumers('gpu')).toEqual(['FIRST_gpu', 'QUEUE_gpu', 'LAST_gpu', 'REST_gpu']);
+    expect(LINES.map((line) => line.priorities)).toEqual([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+    expect(lineSubjects('gpu', LINES[3])).toEqual(['work.gpu.9.*.*']);
+    expect(REST_PRIORITY).toBe(9);
+    expect(holdSubject('tool~x', TASK_ID)).toBe(`work.hold.tool~x.${TASK_ID}`);
     expect({ WORK_STREAM, WORK_SUBJECTS, CATALOGUE_BUCKET, QUESTIONS_BUCKET, CANCELLED_SUBJECT, LIVE_PREFIX }).toEqual({
       WORK_STREAM: 'WORK',
       WORK_SUBJECTS: 'work.>',
@@ -100,7 +107,9 @@ describe('names', () => {
         expect(QueueName.safeParse(queue).success).toBe(true);
         const subject = workSubject({ queue, priority, fairnessKey: key, taskId });
         expect(workTaskId(subject)).toBe(taskId);
-        expect(subject.startsWith(queueSubjects(queue).slice(0, -1))).toBe(true);
+        const matches = (filter: string) =>
+          new RegExp(`^${filter.replaceAll('.', '\\.').replaceAll('*', '[^.]+')}$`).test(subject);
+        expect(LINES.filter((line) => lineSubjects(queue, line).some(matches))).toHaveLength(1);
         expect(subject.split('.')).toHaveLength(5);
       }),
     );

@@ -23,10 +23,12 @@ export {
 } from './event.js';
 export { describeIssues, typeName } from './issues.js';
 export {
+  DELAY_META_KEY,
   EVENT_META_KEY,
   EVENT_NOTIFICATION,
   IDEMPOTENCY_META_KEY,
   PAUSE_METHOD,
+  PRIORITY_META_KEY,
   RELATED_TASK_META_KEY,
   RESUME_METHOD,
   STEER_METHOD,

@@ -16,6 +16,10 @@ export const IDEMPOTENCY_META_KEY = 'dev.taskstream/idempotencyKey';
 export const TASK_META_KEY = 'dev.taskstream/task';
 /** On a tool of `tools/list`, for clients that declare `STEERING_EXTENSION`: `{steerable?, pausable?}`. Ours. */
 export const TOOL_META_KEY = 'dev.taskstream/tool';
+/** In the `_meta` of `tools/call`: 0 (first) to 8 (last). Ours. */
+export const PRIORITY_META_KEY = 'dev.taskstream/priority';
+/** In the `_meta` of `tools/call`: the task does not start before so many milliseconds have passed. Ours. */
+export const DELAY_META_KEY = 'dev.taskstream/delayMs';
 /** W3C trace context (SEP-414). */
 export const TRACEPARENT_META_KEY = 'traceparent';
 

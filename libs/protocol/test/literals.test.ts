@@ -8,6 +8,8 @@ describe('pinned literals', () => {
     expect(protocol.EVENT_META_KEY).toBe('dev.taskstream/event');
     expect(protocol.STREAM_META_KEY).toBe('dev.taskstream/stream');
     expect(protocol.IDEMPOTENCY_META_KEY).toBe('dev.taskstream/idempotencyKey');
+    expect(protocol.PRIORITY_META_KEY).toBe('dev.taskstream/priority');
+    expect(protocol.DELAY_META_KEY).toBe('dev.taskstream/delayMs');
     expect(protocol.TRACEPARENT_META_KEY).toBe('traceparent');
     expect(protocol.TASKS_EXTENSION).toBe('io.modelcontextprotocol/tasks');
     expect(protocol.STREAMS_EXTENSION).toBe('dev.taskstream/event-streams');

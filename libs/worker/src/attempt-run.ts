@@ -13,10 +13,12 @@ import {
   type AttemptStore,
   type ClaimedItem,
   type DispatchDecision,
+  type RunningLimit,
   type TaskSpec,
   type Tail,
 } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
+import { dueInMs, limitsOf } from './admission.js';
 import type { Tool, ToolResult } from './define-tool.js';
 import { afterMs } from './long-timer.js';
 import { AttemptTimeout, failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
@@ -90,6 +92,7 @@ export class AttemptRun {
     const decision = this.#decide(spec, tail);
     switch (decision.type) {
       case 'ack':
+        if (decision.why === 'terminal' && spec !== undefined) await this.#leave(spec);
         await this.#item.ack();
         this.#observer.released({ taskId: this.#item.taskId, why: decision.why });
         return;
@@ -128,6 +131,7 @@ export class AttemptRun {
   async #fail(spec: TaskSpec, tail: Tail, failures: number): Promise<void> {
     const message = `The task ended its worker ${failures} times; it is not tried again`;
     await this.#orLostRace(this.#store.failTask(spec, tail, failed(message, { code: -32603, message }).status));
+    await this.#leave(spec);
     await this.#item.ack();
     this.#observer.released({ taskId: spec.taskId, why: 'attempts exhausted' });
   }
@@ -136,6 +140,7 @@ export class AttemptRun {
     const expiresAtMs = spec.ttlMs === null ? undefined : Date.parse(spec.createdAt) + spec.ttlMs;
     if (isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now())) {
       await this.#orLostRace(this.#store.failTask(spec, tail, expiredStatus(spec)));
+      await this.#leave(spec);
       await this.#item.ack();
       this.#observer.released({ taskId: spec.taskId, why: 'expired' });
       return;
@@ -146,6 +151,7 @@ export class AttemptRun {
       this.#observer.released({ taskId: spec.taskId, why: `this worker has no tool ${spec.tool}` });
       return;
     }
+    if (!(await this.#admitted(spec))) return;
     const log = await this.#orLostRace(
       this.#store.beginAttempt(spec, tail, {
         attempt: start.attempt,
@@ -207,6 +213,30 @@ export class AttemptRun {
       this.#task?.close((type) => this.#observer.lateEmit({ ...facts, type }));
       if (!this.#abort.signal.aborted) this.#abort.abort(new Error('the attempt is over'));
     }
+  }
+
+  /** Whether the task may begin; if not, its item has been given back. */
+  async #admitted(spec: TaskSpec): Promise<boolean> {
+    const { limitRetryMs, limitRetryMsMax } = this.#options;
+    const waitMs = dueInMs(spec, Date.now());
+    if (waitMs > 0) {
+      await this.#item.nak(waitMs);
+      this.#observer.released({ taskId: spec.taskId, why: 'not due yet' });
+      return false;
+    }
+    if (await this.#item.enter(this.#limits(spec))) return true;
+    await this.#item.nak(backoffMs(this.#item.delivery, limitRetryMs, limitRetryMsMax, Math.random()));
+    this.#observer.released({ taskId: spec.taskId, why: 'a limit on running tasks is reached' });
+    return false;
+  }
+
+  #limits(spec: TaskSpec): ReadonlyArray<RunningLimit> {
+    return limitsOf(spec, this.#tools.get(spec.tool), this.#options.ownerRunningMax);
+  }
+
+  /** Gives the task's places among the running ones up: before its item is removed, or given back for a while. */
+  #leave(spec: TaskSpec): Promise<void> {
+    return this.#item.leave(this.#limits(spec));
   }
 
   async #orLostRace<T>(append: Promise<T>): Promise<T> {
@@ -311,29 +341,30 @@ export class AttemptRun {
   async #conclude(outcome: Outcome, spec: TaskSpec, tool: Tool, log: AttemptLog, failures: number): Promise<string> {
     if (log.signal.aborted) return 'silent';
     if (this.#stop?.type === 'cancel') {
-      return this.#end(log, { status: 'cancelled', statusMessage: this.#stop.reason ?? 'Cancelled by request' });
+      return this.#end(spec, log, { status: 'cancelled', statusMessage: this.#stop.reason ?? 'Cancelled by request' });
     }
-    if (this.#stop?.type === 'expired') return this.#end(log, expiredStatus(spec));
+    if (this.#stop?.type === 'expired') return this.#end(spec, log, expiredStatus(spec));
     if (this.#stop?.type === 'hand_over' && (outcome.type !== 'end' || isAbortError(outcome))) {
       await log.appendAttemptEnd({ reason: 'handed_over' });
       await this.#item.nak(0);
       return 'handed_over';
     }
-    if (outcome.type === 'end') return this.#end(log, outcome.status);
+    if (outcome.type === 'end') return this.#end(spec, log, outcome.status);
     if (outcome.type === 'silent') return 'silent';
     if (failures + 1 >= spec.attemptsMax) {
       const message = `Attempt ${log.attempt} failed and was the last one: ${outcome.message}`;
-      return this.#end(log, failed(message, { code: -32603, message }).status);
+      return this.#end(spec, log, failed(message, { code: -32603, message }).status);
     }
     const delayMs = backoffMs(failures + 1, tool.backoffMsBase, tool.backoffMsMax, Math.random());
     const retryAt = new Date(Date.now() + delayMs).toISOString();
     const message = outcome.message.slice(0, MESSAGE_LENGTH_MAX);
     await log.appendAttemptEnd({ reason: outcome.reason, message, retryAt });
+    await this.#leave(spec);
     await this.#item.nak(delayMs);
     return 'retry';
   }
 
-  async #end(log: AttemptLog, status: StatusPayload): Promise<string> {
+  async #end(spec: TaskSpec, log: AttemptLog, status: StatusPayload): Promise<string> {
     try {
       await log.appendStatus(status);
     } catch (error) {
@@ -341,6 +372,7 @@ export class AttemptRun {
       const message = `The result cannot be stored: ${error.message}`;
       await log.appendStatus(failed(message, { code: -32603, message }).status);
     }
+    await this.#leave(spec);
     await this.#item.ack();
     return status.status;
   }

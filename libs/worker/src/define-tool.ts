@@ -6,6 +6,7 @@
  */
 import {
   InputRequestShape,
+  PRIORITY_MAX,
   QueueName,
   TaskSupport,
   TOOL_DEFINITION_VERSION,
@@ -183,6 +184,12 @@ export interface ToolOptions<
   readonly pausable?: boolean;
   /** `default` when absent. */
   readonly queue?: string;
+  /** 0 (served first) to 8, of calls that name none. 5 when absent. */
+  readonly priority?: number;
+  /** How long after its creation a task may start, of calls that say nothing. 0 when absent. */
+  readonly delayMs?: number;
+  /** Tasks of this tool that run at a time, over all workers. Without a limit when absent. */
+  readonly runningMax?: number;
   /** How long the task and its events live, from creation. One day when absent; null: as long as the store. */
   readonly ttlMs?: number | null;
   /** What clients are told to wait between polls. One second when absent. */
@@ -204,6 +211,7 @@ export interface Tool {
   readonly events: DeclaredEvents;
   readonly inputFirst: Readonly<Record<string, InputRequest>> | undefined;
   readonly timeoutMs: number | undefined;
+  readonly runningMax: number | undefined;
   readonly backoffMsBase: number;
   readonly backoffMsMax: number;
   /** Parses the arguments and runs. @throws ToolError when the arguments or the result break their schema */
@@ -221,6 +229,9 @@ const Options = z.looseObject({
   ttlMs: z.int().positive().nullable().default(86_400_000),
   pollIntervalMs: z.int().positive().default(1_000),
   timeoutMs: z.int().positive().optional(),
+  priority: z.int().min(0).max(PRIORITY_MAX).optional(),
+  delayMs: z.int().nonnegative().optional(),
+  runningMax: z.int().positive().optional(),
   retry: z
     .object({
       attemptsMax: z.int().positive().default(3),
@@ -259,12 +270,15 @@ export function defineTool<
     ttlMs: o.ttlMs,
     pollIntervalMs: o.pollIntervalMs,
     attemptsMax: o.retry.attemptsMax,
+    ...(o.priority !== undefined && { priority: o.priority }),
+    ...(o.delayMs !== undefined && { delayMs: o.delayMs }),
   };
   return {
     definition,
     events: declareEvents(o.name, options.events),
     inputFirst: options.inputFirst,
     timeoutMs: o.timeoutMs,
+    runningMax: o.runningMax,
     backoffMsBase: o.retry.backoffMsBase,
     backoffMsMax: o.retry.backoffMsMax,
     invoke: async (args, task) => {

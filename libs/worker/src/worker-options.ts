@@ -17,6 +17,13 @@ export const workerOptionsShape = {
   unknownTaskRetryMs: ms
     .default(2_000)
     .meta({ description: 'Delay before an item without a visible task is offered again' }),
+  ownerRunningMax: z
+    .int()
+    .positive()
+    .optional()
+    .meta({ description: 'Tasks of one owner that run at a time, over all workers; absent: without a limit' }),
+  limitRetryMs: ms.default(500).meta({ description: 'First delay before a task that met a limit is offered again' }),
+  limitRetryMsMax: ms.default(5_000).meta({ description: 'Longest such delay' }),
   orphanItemMs: ms.default(3_600_000).meta({ description: 'Age after which an item without a task is removed' }),
   stepsMax: z.int().positive().default(1_000).meta({ description: 'Steps of one attempt' }),
   stepResultBytesMax: z

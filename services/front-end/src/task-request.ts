@@ -7,6 +7,7 @@ import { createHash, createHmac } from 'node:crypto';
 import {
   chooseClass,
   formatTaskId,
+  PRIORITY_DEFAULT,
   SPEC_VERSION,
   TASK_ID_RANDOM_LENGTH,
   type RetentionClass,
@@ -23,6 +24,10 @@ export interface TaskRequest {
   /** Answers that came before the task. */
   readonly given: Readonly<Record<string, unknown>>;
   readonly clientCapabilities: Readonly<Record<string, unknown>>;
+  /** Undefined: what the tool says. */
+  readonly priority: number | undefined;
+  /** Undefined: what the tool says. */
+  readonly delayMs: number | undefined;
   readonly idempotencyKey: string | undefined;
   readonly traceparent: string | undefined;
 }
@@ -36,13 +41,11 @@ export interface TaskRequestContext {
   readonly random: string;
 }
 
-/** Priority of a task that names none; 0 is served first. */
-const PRIORITY_DEFAULT = 5;
-
 export function specOf(request: TaskRequest, context: TaskRequestContext): TaskSpec {
   const { tool, owner } = request;
   const { retentionClass, ttlMs } = chooseClass(context.retentionClasses, request.ttlMs);
   const random = request.idempotencyKey === undefined ? context.random : keyedRandom(owner, request.idempotencyKey);
+  const delayMs = request.delayMs ?? tool.delayMs ?? 0;
   const taskId = formatTaskId({ retentionClass: retentionClass.name, shard: shardOf(random, context.shards) }, random);
   return {
     v: SPEC_VERSION,
@@ -54,7 +57,8 @@ export function specOf(request: TaskRequest, context: TaskRequestContext): TaskS
     ttlMs,
     pollIntervalMs: tool.pollIntervalMs,
     queue: tool.queue,
-    priority: PRIORITY_DEFAULT,
+    priority: request.priority ?? tool.priority ?? PRIORITY_DEFAULT,
+    ...(delayMs > 0 && { startAt: new Date(Date.parse(context.now) + delayMs).toISOString() }),
     fairnessKey: digest(owner),
     attemptsMax: tool.attemptsMax,
     clientCapabilities: { ...request.clientCapabilities },

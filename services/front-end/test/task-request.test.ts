@@ -30,6 +30,8 @@ function request(overrides: Partial<TaskRequest> = {}): TaskRequest {
     ttlMs: HOUR_MS,
     given: {},
     clientCapabilities: {},
+    priority: undefined,
+    delayMs: undefined,
     idempotencyKey: undefined,
     traceparent: undefined,
     ...overrides,
@@ -57,6 +59,12 @@ describe('a spec', () => {
       attemptsMax: 4,
       clientCapabilities: {},
     });
+    const ranked = specOf(request({ priority: 0, delayMs: 90_000 }), context());
+    expect(ranked).toMatchObject({ priority: 0, startAt: '2026-07-28T00:01:30.000Z' });
+    const tool = { ...TOOL, priority: 7, delayMs: 1_000 };
+    expect(specOf(request({ tool }), context())).toMatchObject({ priority: 7, startAt: '2026-07-28T00:00:01.000Z' });
+    expect(specOf(request({ tool, priority: 1, delayMs: 0 }), context())).toMatchObject({ priority: 1 });
+    expect(specOf(request({ tool, delayMs: 0 }), context())).not.toHaveProperty('startAt');
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const full = specOf(
       request({ traceparent, given: { name: 'x' }, clientCapabilities: { elicitation: {} } }),

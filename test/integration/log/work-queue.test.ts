@@ -1,6 +1,6 @@
 /** The work queue: one item a task, leased to one worker at a time. DESIGN §3.8. */
 import type { ClaimedItem, TaskSpec } from '@taskstream/core';
-import { provisionQueue, queueConsumer, WORK_STREAM, workSubject } from '@taskstream/jetstream';
+import { LINES, lineConsumer, provisionQueue, WORK_STREAM, workSubject } from '@taskstream/jetstream';
 import { nanoid } from 'nanoid';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -214,14 +214,14 @@ describe('the consumer of a queue', () => {
     const queue = newQueue();
     await Promise.all([on, other, on, other].map((s) => provisionQueue(s.broker, s.options, queue)));
     await provisionQueue(other.broker, { ...other.options, leaseMs: 5_000 }, queue);
-    const info = await on.broker.jsm.consumers.info(WORK_STREAM, queueConsumer(queue));
+    const info = await on.broker.jsm.consumers.info(WORK_STREAM, lineConsumer(queue, LINES[1]));
     expect(info.config).toMatchObject({ ack_wait: 5e9, max_deliver: -1, max_ack_pending: 100_000 });
   });
 
   it('is made again when it has been deleted', async () => {
     const queue = newQueue();
     expect(await pulled(on, queue, 1, 100)).toEqual([]);
-    await on.broker.jsm.consumers.delete(WORK_STREAM, queueConsumer(queue));
+    await on.broker.jsm.consumers.delete(WORK_STREAM, lineConsumer(queue, LINES[1]));
     const spec = await createTask(on, { queue });
     const got: ClaimedItem[] = [];
     await expect

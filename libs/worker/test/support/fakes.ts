@@ -54,6 +54,8 @@ export const OPTIONS: WorkerOptions = {
   drainMsMax: 1_000,
   unknownToolRetryMs: 222,
   unknownTaskRetryMs: 111,
+  limitRetryMs: 100,
+  limitRetryMsMax: 1_000,
   orphanItemMs: 60_000,
   pullRetryMs: 50,
   stepsMax: 5,
@@ -358,6 +360,10 @@ export function itemOf(task: FakeTask, overrides: Partial<ClaimedItem> = {}): Fa
     ack: async () => void task.journal.push('ack'),
     nak: async (delayMs) => void task.journal.push(`nak ${delayMs}`),
     term: async () => void task.journal.push('term'),
+    enter: async () => true,
+    leave: async (limits) => {
+      if (limits.length > 0) task.journal.push(`leave ${limits.map((l) => l.scope).join(' ')}`);
+    },
     ...overrides,
   };
 }

@@ -5,11 +5,14 @@
  * server decides and `params.task` means nothing, in 2025-11-25 the client does; a 2026-07-28 client that cannot be
  * asked what the tool must know first is told which capability it lacks.
  */
-import type { TaskSpec, ToolDefinition } from '@taskstream/core';
+import { PRIORITY_MAX, type TaskSpec, type ToolDefinition } from '@taskstream/core';
 import {
+  DELAY_META_KEY,
+  describeIssues,
   IDEMPOTENCY_META_KEY,
   invalidParams,
   missingTasksCapability,
+  PRIORITY_META_KEY,
   TRACEPARENT_META_KEY,
   WireCode,
   type WireError,
@@ -26,6 +29,8 @@ const HIDDEN_TTL_MS_MAX = 3_600_000;
 
 const CallMeta = z.looseObject({
   [IDEMPOTENCY_META_KEY]: z.string().min(1).max(200).optional(),
+  [PRIORITY_META_KEY]: z.int().min(0).max(PRIORITY_MAX).optional(),
+  [DELAY_META_KEY]: z.int().nonnegative().optional(),
   [TRACEPARENT_META_KEY]: z.unknown().optional(),
 });
 const TaskParams = z.looseObject({ ttl: z.int().positive().optional() });
@@ -53,7 +58,7 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
   if (typeof mode === 'object') return refused(mode);
   const meta = CallMeta.safeParse(params.meta ?? {});
   if (!meta.success) {
-    return refused(invalidParams(`_meta.${IDEMPOTENCY_META_KEY}: expected a string of 1 to 200 characters`));
+    return refused(invalidParams(describeIssues(meta.error, params.meta, '_meta')));
   }
   const task = TaskParams.safeParse(params.task ?? {});
   if (mode === 'task' && !task.success) {
@@ -86,6 +91,9 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
       ttlMs,
       given,
       clientCapabilities: caller.capabilities,
+      priority: meta.data[PRIORITY_META_KEY],
+      // Who waits for the answer itself wants no delay.
+      delayMs: mode === 'hidden' ? 0 : meta.data[DELAY_META_KEY],
       idempotencyKey: mode === 'task' ? meta.data[IDEMPOTENCY_META_KEY] : undefined,
       traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
     },
@@ -96,6 +104,10 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
       random: nanoid(22),
     },
   );
+  const delayMs = spec.startAt === undefined ? 0 : Date.parse(spec.startAt) - Date.parse(spec.createdAt);
+  if (spec.ttlMs !== null && delayMs >= spec.ttlMs) {
+    return refused(invalidParams(`_meta.${DELAY_META_KEY}: expected less than the task's ttl of ${spec.ttlMs} ms`));
+  }
   return { type: mode, tool, spec };
 }
 
