@@ -97,8 +97,7 @@ async function provisionLine(broker: Broker, options: StoreOptions, name: string
       ack_wait: Math.max(existing.ack_wait ?? 0, wanted.ack_wait),
       max_ack_pending: Math.max(existing.max_ack_pending ?? 0, wanted.max_ack_pending),
     };
-    const filters = existing.filter_subjects ?? [existing.filter_subject];
-    const same = JSON.stringify(filters.toSorted()) === JSON.stringify(subjects.toSorted());
+    const same = JSON.stringify(existing.filter_subjects?.toSorted()) === JSON.stringify(subjects.toSorted());
     if (same && raised.ack_wait === existing.ack_wait && raised.max_ack_pending === existing.max_ack_pending) return;
     // The client sends what the consumer has with what is given: an absent key takes the older form of a filter out.
     const change = {

@@ -18,7 +18,7 @@ const HEARTBEAT_MS_MAX = 5_000;
 
 interface Waiter {
   /** Undefined: nothing came; look again. */
-  settle(message: LeasedMessage | undefined, error?: unknown): void;
+  settle(message: LeasedMessage | undefined, error?: TaskstreamError): void;
 }
 
 /** What an ask tells: any number of messages, before and after its end; its end once. */
