@@ -155,6 +155,8 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
       ack: async () => void (this.#acked = true),
       nak: async () => undefined,
       term: async () => void (this.#acked = true),
+      enter: async () => true,
+      leave: async () => undefined,
     };
   }
 
