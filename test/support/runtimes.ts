@@ -19,6 +19,8 @@ const SILENT: WorkerObserver = {
   released: () => undefined,
   pullFailed: () => undefined,
   itemFailed: () => undefined,
+  stopIgnored: () => undefined,
+  lateEmit: () => undefined,
 };
 
 export interface TestRuntime extends AsyncDisposable {
