@@ -90,6 +90,11 @@ export interface TaskStore {
   /** Ends a task as cancelled whatever runs, by fencing it. Resolves also when the task is over already. */
   cancelNow(taskId: string, reason?: string): Promise<void>;
   /**
+   * Removes a task with everything that is stored of it, after ending it as cancelled if it still runs. Its open streams
+   * end; afterwards it is unknown. @throws TaskstreamError unknown_task, log_unavailable
+   */
+  delete(taskId: string): Promise<void>;
+  /**
    * Puts a command into the mailbox. A steer, a pause or a resume is told of in the log by the running attempt when it
    * takes it, and when none runs at once.
    * @throws TaskstreamError mailbox_full, payload_too_large, log_unavailable, stream_full

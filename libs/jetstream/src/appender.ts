@@ -126,6 +126,12 @@ export class Appender {
         await sleep(1 + Math.random() * 4);
         return undefined;
       }
+      if (tail === undefined && (await this.#reads.isRemoved(this.#at, this.#expected))) {
+        this.#observer.writerFenced();
+        throw this.#close(
+          new TaskstreamError('fenced', `The task ${this.#at.taskId} was deleted`, { details: { attempt: head.attempt } }),
+        );
+      }
       // Below what was acknowledged: a deposed leader answered, or acknowledged data are gone.
       if (performance.now() > deadline) {
         throw this.#close(

@@ -119,6 +119,14 @@ export class Feed {
     this.#wake();
   }
 
+  /** The log is gone: what the ring still holds is given to nobody any more. */
+  purged(): void {
+    this.expired = true;
+    this.#ring = [];
+    this.#ringBytes = 0;
+    this.stop();
+  }
+
   /** The packs of the ring from a seq on; undefined when the ring begins above it. */
   from(seq: number): ReadonlyArray<StoredPack> | undefined {
     if (seq >= this.nextSeq) return [];
@@ -262,7 +270,9 @@ export class Feed {
   /** Compares the tail with the log: cheaply with a replica, every fourth time and when `leader` with the leader. */
   async check(leader: boolean): Promise<void> {
     // A check that waits for an answer must not hold up the one that a reconnect asks for.
-    if ((this.#checking && !leader) || !this.#joined || this.terminal || this.expired) return;
+    // A log that is over can only be removed: the leader is asked for that when messages may have been missed.
+    if ((this.#checking || this.terminal) && !leader) return;
+    if (!this.#joined || this.expired) return;
     this.#checking = true;
     try {
       const askLeader = leader || this.#checks++ % 4 === 3;
@@ -270,8 +280,7 @@ export class Feed {
       if (askLeader) {
         const tail = await this.#reads.leaderTail(this.at);
         if (tail === undefined) {
-          this.expired = true;
-          this.stop();
+          this.purged();
         } else if (packEnd(tail.pack) > this.nextSeq) {
           this.#observer.tailRepaired();
           await this.#repair(packEnd(tail.pack));

@@ -58,6 +58,14 @@ export class HubReader implements EventReader {
     return last === undefined ? undefined : { last };
   }
 
+  /** The log of a task was removed up to a stream sequence: its readers here learn what that means for them. */
+  forget(taskId: string, streamSeq: number): void {
+    const feed = this.#feeds.get(taskId);
+    if (feed?.last === undefined || feed.last.streamSeq > streamSeq) return;
+    feed.purged();
+    this.#feeds.delete(taskId);
+  }
+
   async open(taskId: string, after: number | undefined): Promise<EventStream> {
     const at = addressOf(taskId);
     const source = await this.#source(at);

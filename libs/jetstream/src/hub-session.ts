@@ -193,7 +193,7 @@ export class HubSession implements EventStream {
     if (isOver(this.#state)) return true;
     const wanted = this.#wanted;
     if (wanted === undefined || wanted < feed.nextSeq) return false;
-    if (feed.expired) this.#step({ type: 'close', reason: 'expired' });
+    if (feed.expired && !feed.terminal) this.#step({ type: 'close', reason: 'expired' });
     else this.#step({ type: feed.terminal ? 'terminal' : 'caught_up', nextSeq: feed.nextSeq });
     return true;
   }

@@ -7,7 +7,7 @@
 import { parseTaskId, TaskstreamError, type TaskPlace } from '@taskstream/core';
 import type { CompletionResult, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
-import { evtSubject, streamName } from './names.js';
+import { evtSubject, specSubject, streamName } from './names.js';
 import { isNatsFault, isNoResponders } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
 import { compact, decodePack, type StoredPack } from './stored-pack.js';
@@ -203,6 +203,22 @@ export class LogReads {
   /** The first message of any subjects, from some replica; null proves nothing. */
   directFirstOf(stream: string, subjects: string): Promise<StoredMsg | null> {
     return this.#directGet(stream, { next_by_subj: subjects, seq: 1 });
+  }
+
+  /**
+   * Whether a log that had reached `streamSeq` was removed on purpose: its spec is gone too, and the stream has not lost
+   * its own position.
+   */
+  async isRemoved(at: TaskAddress, streamSeq: number): Promise<boolean> {
+    if ((await this.lastOf(at.stream, specSubject(at.place, at.taskId))) !== null) return false;
+    return whileUnavailable(`reading ${at.stream}`, this.#options.readRetryMsMax, async () => {
+      try {
+        return (await this.#broker.jsm.streams.info(at.stream)).state.last_seq >= streamSeq;
+      } catch (error) {
+        if (isNatsFault(error, 'not_found')) return false;
+        throw error;
+      }
+    });
   }
 
   /** The first message of a subject at or after a position, from the leader. */

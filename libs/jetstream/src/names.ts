@@ -17,6 +17,7 @@
  * | bucket `TASKSTREAM_TOOLS`, key: tool name | tool definitions               | until removed                |
  * | bucket `TASKSTREAM_QUESTIONS`             | who puts a question to a client| an hour                      |
  * | `ctl.cancelled`                           | cancelled requests, core only  | not stored                   |
+ * | `ctl.deleted`                             | removed tasks, core only       | not stored                   |
  */
 import type { TaskPlace } from '@taskstream/core';
 import { createHash } from 'node:crypto';
@@ -29,6 +30,7 @@ export const WORK_SUBJECTS = 'work.>';
 export const CATALOGUE_BUCKET = 'TASKSTREAM_TOOLS';
 export const QUESTIONS_BUCKET = 'TASKSTREAM_QUESTIONS';
 export const CANCELLED_SUBJECT = 'ctl.cancelled';
+export const DELETED_SUBJECT = 'ctl.deleted';
 export const LIVE_PREFIX = 'live.';
 
 export const Header = {
@@ -91,6 +93,16 @@ export function cmdSubject(place: TaskPlace, taskId: string): string {
 export function stateSubject(place: TaskPlace, taskId: string, kind: 'step' | 'checkpoint', name: string): string {
   const digest = createHash('sha256').update(name).digest('base64url').slice(0, 22);
   return `state.${place.retentionClass}.${place.shard}.${taskId}.${kind}-${digest}`;
+}
+
+/** Every message of a task but its state, in one pattern. */
+export function taskSubjects(place: TaskPlace, taskId: string): string {
+  return `*.${place.retentionClass}.${place.shard}.${taskId}`;
+}
+
+/** Everything that attempts of a task have left for later ones. */
+export function stateSubjects(place: TaskPlace, taskId: string): string {
+  return `state.${place.retentionClass}.${place.shard}.${taskId}.*`;
 }
 
 export function liveSubject(storedSubject: string): string {

@@ -61,6 +61,8 @@ export const storeOptionsShape = {
   readRetryMsMax: ms.default(20_000).meta({ description: 'Time to keep reading while JetStream has no leader' }),
   snapshotCacheMax: count.default(20_000).meta({ description: 'Specs kept in memory per node' }),
 
+  purgeMessages: count.default(1_000).meta({ description: 'Packs of a deleted task that are removed in one step' }),
+
   mailboxEntriesMax: count.default(1_000).meta({ description: 'Commands per task' }),
   steerEntriesMax: count.default(500).meta({
     description:

@@ -1,5 +1,5 @@
 /**
- * Reads specs, with a cache: a spec never changes.
+ * Reads specs, with a cache: a spec never changes until its task is removed.
  *
  * Invariants: absence is never cached and is confirmed with the leader; the first message that is a spec is the spec,
  * whatever was put above it.
@@ -33,6 +33,16 @@ export class SpecReads {
       this.#cache.set(at.taskId, spec);
     }
     return spec;
+  }
+
+  /** After a task was removed. */
+  forget(taskId: string): void {
+    this.#cache.delete(taskId);
+  }
+
+  /** When removals may have been missed. */
+  forgetAll(): void {
+    this.#cache.clear();
   }
 
   /** The spec as the leader has it, with the id of the write that made it. */

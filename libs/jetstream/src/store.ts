@@ -7,6 +7,7 @@ import type { AttemptStore, EventReader, TaskStore, WorkQueue } from '@taskstrea
 import type { AppendObserver } from './appender.js';
 import { JetStreamAttemptStore } from './attempt-store.js';
 import type { Broker } from './broker.js';
+import { onDeletion } from './deletions.js';
 import type { FeedObserver } from './feed.js';
 import { HubReader } from './hub-reader.js';
 import { LogReads } from './log-reads.js';
@@ -46,12 +47,23 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     onForeign,
   };
   const hub = new HubReader(broker, reads, options, observer);
+  const offDeletion = onDeletion(broker, ({ taskId, streamSeq }) => {
+    parts.specs.forget(taskId);
+    hub.forget(taskId, streamSeq);
+  });
+  const offDisturbance = broker.onDisturbance((what) => {
+    if (what === 'reconnect') parts.specs.forgetAll();
+  });
   return {
     tasks: new JetStreamTaskStore(parts, hub),
     attempts: new JetStreamAttemptStore(parts),
     events: hub,
     work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), onForeign),
-    close: () => hub.close(),
+    close: () => {
+      offDeletion();
+      offDisturbance();
+      hub.close();
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Tasks for front ends: create, read, cancel, send commands.
+ * Tasks for front ends: create, read, cancel, delete, send commands.
  *
  * Invariants: a task exists once its spec and its first event are durable, and a work item is queued before the
  * client hears of it; a status is never reported below what this node has seen; only creation writes a first event.
@@ -23,6 +23,7 @@ import { headers } from '@nats-io/transport-node';
 import { Appender, type AppendObserver } from './appender.js';
 import { JetStreamAttemptLog } from './attempt-log.js';
 import type { Broker } from './broker.js';
+import { announceDeletion } from './deletions.js';
 import type { HubReader } from './hub-reader.js';
 import { addressOf, type LeaderTail, type LogReads, type TaskAddress } from './log-reads.js';
 import type { Mailbox } from './mailbox.js';
@@ -34,6 +35,7 @@ import type { SpecReads } from './spec-reads.js';
 import { latestStatus } from './status-reads.js';
 import type { StoredPack } from './stored-pack.js';
 import type { StreamFill } from './stream-fill.js';
+import { purgeTask } from './task-purge.js';
 import { sleep } from './waiting.js';
 import { publishWorkItem } from './work-queue.js';
 
@@ -154,6 +156,20 @@ export class JetStreamTaskStore implements TaskStore {
     throw new TaskstreamError('log_unavailable', `The task ${taskId} writes too fast to be fenced`);
   }
 
+  async delete(taskId: string): Promise<void> {
+    const { broker, options, reads, specs } = this.#parts;
+    const at = addressOf(taskId);
+    const spec = await specs.read(at);
+    if (spec === undefined) throw new TaskstreamError('unknown_task', 'No such task');
+    await this.cancelNow(taskId, 'Deleted by its owner');
+    const tail = await reads.leaderTail(at);
+    await purgeTask(broker, options, at, spec);
+    const streamSeq = tail?.expected ?? 0;
+    specs.forget(taskId);
+    this.#hub.forget(taskId, streamSeq);
+    await announceDeletion(broker, { taskId, streamSeq });
+  }
+
   async send(taskId: string, command: MailboxCommand): Promise<void> {
     const at = addressOf(taskId);
     await this.#parts.mailbox.send(at, command);
@@ -183,10 +199,10 @@ export class JetStreamTaskStore implements TaskStore {
     }
   }
 
-  /** Feed, then a replica when it says that all is over, then the leader. */
+  /** Feed, then a replica when it says that all is over, then the leader. A task that is over may have been removed. */
   async #lastPack(at: TaskAddress): Promise<StoredPack | undefined> {
     const followed = this.#hub.peek(at.taskId);
-    if (followed !== undefined) return followed.last;
+    if (followed !== undefined && !isTerminal(followed.last.status)) return followed.last;
     const direct = await this.#parts.reads.directTail(at);
     if (direct !== undefined && isTerminal(direct.status)) return direct;
     return (await this.#parts.reads.leaderTail(at))?.pack;
