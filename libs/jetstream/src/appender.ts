@@ -129,7 +129,9 @@ export class Appender {
       if (tail === undefined && (await this.#reads.isRemoved(this.#at, this.#expected))) {
         this.#observer.writerFenced();
         throw this.#close(
-          new TaskstreamError('fenced', `The task ${this.#at.taskId} was deleted`, { details: { attempt: head.attempt } }),
+          new TaskstreamError('fenced', `The task ${this.#at.taskId} was deleted`, {
+            details: { attempt: head.attempt },
+          }),
         );
       }
       // Below what was acknowledged: a deposed leader answered, or acknowledged data are gone.

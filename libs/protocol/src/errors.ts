@@ -79,8 +79,10 @@ export function temporarilyUnavailable(message: string): WireError {
   return { code: WireCode.internalError, message, data: { reason: 'temporarily_unavailable' } };
 }
 
-export function limitReached(limit: string, message: string): WireError {
-  return { code: WireCode.internalError, message, data: { reason: 'limit_reached', limit } };
+/** `retryAfterMs`: when the same request may succeed, if that is known. */
+export function limitReached(limit: string, message: string, retryAfterMs?: number): WireError {
+  const data = { reason: 'limit_reached', limit, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  return { code: WireCode.internalError, message, data };
 }
 
 /** The HTTP status for an error in the 2026-07-28 revision (Streamable HTTP): 400 only where a v2 client reads it. */

@@ -1,3 +1,4 @@
+export { lackingCapability } from './client-capabilities.js';
 export { After, parseStreamParams, TasksStreamParams, type ParsedStreamParams } from './cursor.js';
 export {
   cursorAhead,
@@ -24,6 +25,7 @@ export {
 export { describeIssues, typeName } from './issues.js';
 export {
   DELAY_META_KEY,
+  DELETE_METHOD,
   EVENT_META_KEY,
   EVENT_NOTIFICATION,
   IDEMPOTENCY_META_KEY,

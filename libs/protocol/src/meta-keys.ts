@@ -34,5 +34,7 @@ export const STEERING_EXTENSION = 'dev.taskstream/steering';
 export const STEER_METHOD = 'dev.taskstream/steer';
 export const PAUSE_METHOD = 'dev.taskstream/pause';
 export const RESUME_METHOD = 'dev.taskstream/resume';
+/** Ours: removes a task with everything that is stored of it. */
+export const DELETE_METHOD = 'dev.taskstream/delete';
 export const STREAM_METHOD = 'tasks/stream';
 export const EVENT_NOTIFICATION = 'notifications/tasks/event';

@@ -6,7 +6,7 @@
  * its question is asked again is given at once.
  */
 import { createHash } from 'node:crypto';
-import type { StatusPayload } from '@taskstream/protocol';
+import { lackingCapability, type StatusPayload } from '@taskstream/protocol';
 import { ToolError } from './tool-errors.js';
 
 /** A request to the client, as MCP defines them. */
@@ -19,13 +19,6 @@ interface Open {
   readonly request: InputRequest;
   readonly resolve: (response: unknown) => void;
 }
-
-/** Which capability of the client answers which method. */
-const CAPABILITY: Readonly<Record<InputRequest['method'], string>> = {
-  'elicitation/create': 'elicitation',
-  'sampling/createMessage': 'sampling',
-  'roots/list': 'roots',
-};
 
 export class InputDesk {
   readonly #capabilities: Readonly<Record<string, unknown>>;
@@ -54,9 +47,10 @@ export class InputDesk {
    * @throws ToolError when the client did not declare that it can be asked; the signal's reason when it aborts
    */
   ask(name: string, request: InputRequest): Promise<unknown> {
-    const capability = CAPABILITY[request.method];
-    if (this.#capabilities[capability] === undefined) {
-      return Promise.reject(new ToolError(`The client cannot be asked: it did not declare ${capability}`));
+    const lacking = lackingCapability(request, this.#capabilities);
+    if (lacking !== undefined) {
+      const what = JSON.stringify(lacking);
+      return Promise.reject(new ToolError(`The client cannot be asked: it did not declare ${what}`));
     }
     if (this.#signal.aborted) return Promise.reject(this.#signal.reason);
     const key = this.#key(name, request);

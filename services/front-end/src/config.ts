@@ -16,6 +16,13 @@ export const frontEndLimitsShape = {
     .meta({ description: 'Time to read and drop the rest of a body that is too large' }),
   streamsPerOwnerMax: count.default(1_000).meta({ description: 'Open streams of one owner on this node' }),
   streamsMax: count.default(50_000).meta({ description: 'Open streams on this node' }),
+  streamOpensPerMinuteMax: count
+    .default(6_000)
+    .meta({ description: 'Streams that one owner may open or resume on this node in a minute' }),
+  unknownTasksPerMinuteMax: count
+    .default(600)
+    .meta({ description: 'Requests of one owner for tasks that do not exist, on this node in a minute' }),
+  countedOwnersMax: count.default(10_000).meta({ description: 'Owners whose attempts are counted at a time' }),
   heartbeatMs: ms.default(15_000).meta({ description: 'Silence on a stream after which a comment is sent' }),
   slowReaderMsMax: ms
     .default(60_000)

@@ -27,10 +27,12 @@ import {
 } from '@taskstream/service-host';
 import type { Logger } from 'pino';
 import { buildApp, type App } from './app.js';
+import { observeAttempts } from './attempt-metrics.js';
 import { chooseAuthenticator, resourceMetadata } from './auth/authenticator.js';
 import { FrontEndLimits, type FrontEndConfig } from './config.js';
 import { CancellableRequests } from './legacy/cancellable-requests.js';
 import { Sessions } from './legacy/session.js';
+import { OwnedTasks } from './owned-tasks.js';
 import { OpenCalls } from './mcp/open-calls.js';
 import type { McpParts } from './mcp/parts.js';
 import { RequestStates } from './mcp/request-states.js';
@@ -96,8 +98,10 @@ export class FrontEndService {
     this.#streams = streams;
     const cancellable = new CancellableRequests(openFrontEndBus(broker));
     this.#cancellable = cancellable;
+    const owned = new OwnedTasks(store.tasks, limits, observeAttempts(this.#metrics, this.#logger));
     const mcp: McpParts = {
       tasks: store.tasks,
+      owned,
       events: store.events,
       catalogue,
       toolArguments: new ToolArguments(),
@@ -110,6 +114,7 @@ export class FrontEndService {
     };
     const stream: StreamParts = {
       tasks: store.tasks,
+      owned,
       events: store.events,
       streams,
       limits,

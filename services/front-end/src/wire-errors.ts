@@ -32,8 +32,10 @@ export function wireErrorOf(error: unknown, taskId: string, after?: number): Wir
       return limitReached('streamBytesMax', 'The server has no room for more at the moment');
     case 'mailbox_full':
       return limitReached('mailboxEntriesMax', 'The task has too many unread commands');
-    case 'limit_reached':
-      return limitReached(String(error.details['limit']), error.message);
+    case 'limit_reached': {
+      const { limit, retryAfterMs } = error.details;
+      return limitReached(String(limit), error.message, typeof retryAfterMs === 'number' ? retryAfterMs : undefined);
+    }
     case 'payload_too_large':
     case 'idempotency_conflict':
       return invalidParams(error.message);

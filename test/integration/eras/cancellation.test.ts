@@ -2,11 +2,11 @@
  * `notifications/cancelled` of revision 2025-11-25, posted to another front end than the one that serves the request:
  * the request's connection stays open all the while, and only the server can end it.
  */
-import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rpc } from '../../support/rpc.js';
 import { openStreams, until } from '../front-end/http.js';
 import { startScene, type Scene } from '../front-end/scene.js';
+import { initialize, post, request, type Waiting } from './bare-2025.js';
 
 const EVENT = 'notifications/tasks/event';
 
@@ -20,60 +20,6 @@ beforeAll(async () => {
   b = scene.b.endpoint;
 });
 afterAll(() => scene[Symbol.asyncDispose]());
-
-interface Message {
-  readonly id?: unknown;
-  readonly method?: string;
-  readonly result?: Record<string, unknown>;
-  readonly error?: Record<string, unknown>;
-}
-
-function post(endpoint: string, message: Record<string, unknown>, session?: string): Promise<Response> {
-  return fetch(endpoint, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...(session !== undefined && { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', ...message }),
-  });
-}
-
-async function initialize(capabilities: Record<string, unknown> = {}): Promise<string> {
-  const clientInfo = { name: 'bare', version: '1' };
-  const params = { protocolVersion: '2025-11-25', capabilities, clientInfo };
-  const response = await post(a, { id: 0, method: 'initialize', params });
-  await response.text();
-  return response.headers.get('mcp-session-id') ?? '';
-}
-
-/** A request whose response is read as it comes. */
-interface Waiting {
-  readonly messages: Message[];
-  /** Resolves when the server has ended the response, however. */
-  readonly over: Promise<void>;
-  isOver(): boolean;
-}
-
-async function request(endpoint: string, session: string, message: Record<string, unknown>): Promise<Waiting> {
-  const response = await post(endpoint, message, session);
-  const messages: Message[] = [];
-  const parser = createParser({ onEvent: ({ data }) => void messages.push(JSON.parse(data) as Message) });
-  const decoder = new TextDecoder();
-  let ended = false;
-  const read = async () => {
-    try {
-      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        parser.feed(decoder.decode(chunk, { stream: true }));
-      }
-    } catch {
-      // A response that is broken off is over too.
-    }
-    ended = true;
-  };
-  return { messages, over: read(), isOver: () => ended };
-}
 
 async function createTask(session: string, tool: string, args: Record<string, unknown>): Promise<string> {
   const waiting = await request(a, session, { id: 'create', method: 'tools/call', params: call(tool, args, true) });
@@ -99,7 +45,7 @@ const statusOf = async (taskId: string) => (await rpc(b, 'tasks/get', { taskId }
 const responses = ({ messages }: Waiting) => messages.filter((m) => m.method === undefined);
 
 test('a stream ends without a response, and the task goes on', async () => {
-  const session = await initialize();
+  const session = await initialize(a);
   const before = await openStreams(a);
   const taskId = await createTask(session, 'count', { n: 10_000, everyMs: 20 });
   const stream = await request(a, session, { id: 'stream-1', method: 'tasks/stream', params: { taskId } });
@@ -118,7 +64,7 @@ test('a stream ends without a response, and the task goes on', async () => {
 });
 
 test('only the request that is meant ends: not that of another session, nor one of another id', async () => {
-  const [session, other] = [await initialize(), await initialize()];
+  const [session, other] = [await initialize(a), await initialize(a)];
   const taskId = await createTask(session, 'count', { n: 10_000, everyMs: 20 });
   const stream = await request(a, session, { id: 7, method: 'tasks/stream', params: { taskId } });
   await cancel(b, other, 7);
@@ -133,7 +79,7 @@ test('only the request that is meant ends: not that of another session, nor one 
 });
 
 test('waiting for a result ends without a response, and the task goes on', async () => {
-  const session = await initialize();
+  const session = await initialize(a);
   const taskId = await createTask(session, 'count', { n: 10_000, everyMs: 20 });
   const waiting = await request(a, session, { id: 'result', method: 'tasks/result', params: { taskId } });
   await until(() => waiting.messages.length > 0, 'a status');
@@ -145,7 +91,7 @@ test('waiting for a result ends without a response, and the task goes on', async
 });
 
 test('a plain call ends without a response, and so does the task that nobody else knows of', async () => {
-  const session = await initialize({ elicitation: {} });
+  const session = await initialize(a, { elicitation: {} });
   const waiting = await request(a, session, { id: 'call', method: 'tools/call', params: call('ask_quickly', {}) });
   await until(() => waiting.messages.length > 0, 'a question');
   const question = waiting.messages[0];

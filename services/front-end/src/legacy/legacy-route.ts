@@ -15,8 +15,7 @@ import {
   isJSONRPCResultResponse,
   type InboundLegacyRoute,
 } from '@modelcontextprotocol/server';
-import type { QuestionLeases, TaskSnapshot, TaskStore } from '@taskstream/core';
-import { isTaskstreamError, TASK_ID_LENGTH_MAX } from '@taskstream/core';
+import type { QuestionLeases, TaskSnapshot } from '@taskstream/core';
 import {
   invalidParams,
   parseStreamParams,
@@ -25,17 +24,18 @@ import {
   temporarilyUnavailable,
   unknownTask,
   WireCode,
-  type WireError,
 } from '@taskstream/protocol';
 import * as z from 'zod';
 import { replyError, replyResult, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { acceptsEventStream } from '../http/mcp-headers.js';
+import { answerProblem } from '../mcp/answers.js';
 import { knowsTasks2025, legacyCaller, type AuthExtra } from '../mcp/call-context.js';
 import { freshSnapshot } from '../mcp/facts.js';
 import type { McpParts } from '../mcp/parts.js';
 import { prepareCall } from '../mcp/prepare-call.js';
 import { progressTokenOf } from '../mcp/progress-relay.js';
 import type { Principal } from '../principal.js';
+import type { StreamPlace } from '../stream/open-streams.js';
 import { openStream, type StreamParts } from '../stream/stream-route.js';
 import { wireErrorOf } from '../wire-errors.js';
 import type { CancellableRequests } from './cancellable-requests.js';
@@ -95,8 +95,9 @@ export async function serveLegacy(
   const protocolVersion = session?.protocolVersion ?? route.requestedVersion ?? '2025-03-26';
   const extra: AuthExtra = { owner, protocolVersion, ...(session !== undefined && { session }) };
   if (route.reason === 'response') {
-    await takeAnswer(parts, body, owner);
-    response.writeHead(202).end();
+    const problem = await takeAnswer(parts, body, owner);
+    if (problem === undefined) response.writeHead(202).end();
+    else replyError(response, 400, null, invalidParams(problem));
     return undefined;
   }
   if (route.reason === 'batch') return batch(response, body, extra);
@@ -167,26 +168,24 @@ function cancelRequest(parts: LegacyParts, session: LegacySession, params: unkno
   if (parsed.success) parts.cancellable.cancel({ session: session.jti, requestId: parsed.data.requestId });
 }
 
-/** An answer to a question goes into the task's mailbox, also when it is an error. */
-async function takeAnswer(parts: LegacyParts, body: unknown, owner: string): Promise<void> {
-  if (!isJSONRPCResultResponse(body) && !isJSONRPCErrorResponse(body)) return;
+/**
+ * An answer to a question goes into the task's mailbox, also when it is an error. One that breaks the question's schema
+ * does not: what is wrong is returned, and the question stays open.
+ */
+async function takeAnswer(parts: LegacyParts, body: unknown, owner: string): Promise<string | undefined> {
+  if (!isJSONRPCResultResponse(body) && !isJSONRPCErrorResponse(body)) return undefined;
   const question = parseQuestionId(body.id);
-  if (question === undefined) return;
-  const snapshot = await ownedTask(parts.mcp.tasks, question.taskId, owner);
-  if (snapshot === undefined || !(question.key in (snapshot.status.inputRequests ?? {}))) return;
+  if (question === undefined) return undefined;
+  const snapshot = await parts.mcp.owned.read(question.taskId, owner);
+  const asked = snapshot?.status.inputRequests ?? {};
+  if (!Object.hasOwn(asked, question.key)) return undefined;
+  if (isJSONRPCResultResponse(body)) {
+    const problem = answerProblem(asked[question.key], body.result, 'result');
+    if (problem !== undefined) return problem;
+  }
   const response = isJSONRPCResultResponse(body) ? body.result : { error: body.error };
   await parts.mcp.tasks.send(question.taskId, { type: 'input', key: question.key, response });
-}
-
-async function ownedTask(tasks: TaskStore, taskId: string, owner: string): Promise<TaskSnapshot | undefined> {
-  if (taskId.length > TASK_ID_LENGTH_MAX) return undefined;
-  try {
-    const snapshot = await tasks.read(taskId);
-    return snapshot?.spec.owner === owner ? snapshot : undefined;
-  } catch (error) {
-    if (isTaskstreamError(error, 'unknown_task')) return undefined;
-    throw error;
-  }
+  return undefined;
 }
 
 async function serveStream2025(raw: RawRequest): Promise<void> {
@@ -218,11 +217,17 @@ async function serveResult(raw: RawRequest): Promise<void> {
     return;
   }
   const { taskId } = params.data;
-  if ((await ownedTask(parts.mcp.tasks, taskId, extra.owner)) === undefined) {
-    replyError(response, 200, id, unknownTask());
+  try {
+    if ((await parts.mcp.owned.readSpec(taskId, extra.owner)) === undefined) {
+      replyError(response, 200, id, unknownTask());
+      return;
+    }
+  } catch (error) {
+    replyError(response, 200, id, wireErrorOf(error, taskId));
     return;
   }
-  await streamResult(raw, taskId);
+  const place = takePlace(raw, taskId);
+  if (place !== undefined) await streamResult(raw, taskId, place);
 }
 
 async function serveCall(raw: RawRequest): Promise<void> {
@@ -239,28 +244,38 @@ async function serveCall(raw: RawRequest): Promise<void> {
     replyError(response, 200, id, call.error);
     return;
   }
+  if (call.type === 'ask') throw new Error('questions before a task are of 2026-07-28 alone');
   if (call.type === 'answer') {
     replyResult(response, id, call.result);
     return;
   }
   const { taskId } = call.spec;
+  // Before there is a task: what is refused here was not begun, and can be called again.
+  const place = takePlace(raw, taskId);
+  if (place === undefined) return;
+  parts.mcp.calls.track(response);
   try {
     await parts.mcp.tasks.create(call.spec);
   } catch (error) {
+    place.release();
     replyError(response, 200, id, wireErrorOf(error, taskId));
     return;
   }
-  await streamResult(raw, taskId, freshSnapshot(call.spec));
+  await streamResult(raw, taskId, place, freshSnapshot(call.spec));
+}
+
+/** A place for a waiting request; undefined when it was refused. */
+function takePlace({ parts, request, response, id, extra }: RawRequest, taskId: string): StreamPlace | undefined {
+  const place = parts.stream.streams.take(extra.owner, `result of ${taskId} for ${String(id)}`, request.socket);
+  if (typeof place !== 'string') return place;
+  const message = 'This node takes no more waiting requests; try another one';
+  replyError(response, 200, id, temporarilyUnavailable(message));
+  return undefined;
 }
 
 /** Waits for the result of a task; `hidden` is the snapshot of one that only this call knows of. */
-async function streamResult(raw: RawRequest, taskId: string, hidden?: TaskSnapshot): Promise<void> {
-  const { parts, request, response, id, extra } = raw;
-  const place = parts.stream.streams.take(extra.owner, `result of ${taskId} for ${String(id)}`, request.socket);
-  if (typeof place === 'string') {
-    replyError(response, 200, id, refusedPlace());
-    return;
-  }
+async function streamResult(raw: RawRequest, taskId: string, place: StreamPlace, hidden?: TaskSnapshot): Promise<void> {
+  const { parts, response, id, extra } = raw;
   const stream = new ResultStream(
     {
       id,
@@ -276,6 +291,9 @@ async function streamResult(raw: RawRequest, taskId: string, hidden?: TaskSnapsh
   );
   const { session } = extra;
   let cancelled = false;
+  const { stopping } = parts.mcp.calls;
+  const onStopping = () => stream.stop();
+  if (hidden !== undefined) stopping.addEventListener('abort', onStopping);
   const forget =
     session === undefined
       ? () => undefined
@@ -287,13 +305,13 @@ async function streamResult(raw: RawRequest, taskId: string, hidden?: TaskSnapsh
   try {
     await stream.run((error) => wireErrorOf(error, taskId));
     // Nobody else knows of the task behind a plain call.
-    if (cancelled && hidden !== undefined) await parts.mcp.tasks.cancel(taskId, 'The caller cancelled the request');
+    if (hidden !== undefined && (cancelled || stream.stopped)) {
+      const why = cancelled ? 'The caller cancelled the request' : 'Its node was shut down';
+      await parts.mcp.tasks.cancel(taskId, why);
+    }
   } finally {
+    stopping.removeEventListener('abort', onStopping);
     forget();
     place.release();
   }
-}
-
-function refusedPlace(): WireError {
-  return temporarilyUnavailable('This node takes no more waiting requests; try another one');
 }

@@ -58,6 +58,7 @@ export class ResultStream implements KeptAlive {
   readonly #asked = new Set<string>();
   #open: TaskSnapshot | undefined;
   #over = false;
+  #stopped = false;
 
   constructor(
     request: ResultRequest,
@@ -78,7 +79,21 @@ export class ResultStream implements KeptAlive {
   }
 
   end(_reason: StreamEndReason): void {
+    // A plain call cannot be asked for again elsewhere: a node that drains waits for it, and stops it at last.
+    if (!this.#request.related) return;
     this.#finish({ error: temporarilyUnavailable('This node is shutting down; ask for the result again') });
+  }
+
+  /** Whether the node stopped waiting before the task was over. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** The node can wait no longer. */
+  stop(): void {
+    if (this.#over) return;
+    this.#stopped = true;
+    this.#finish({ error: temporarilyUnavailable('This node is shutting down; call again') });
   }
 
   destroy(): void {

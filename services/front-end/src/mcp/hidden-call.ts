@@ -9,6 +9,7 @@ import type { ServerContext } from '@modelcontextprotocol/server';
 import type { TaskSnapshot, TaskSpec } from '@taskstream/core';
 import { invalidParams, isTerminal, temporarilyUnavailable, WireCode } from '@taskstream/protocol';
 import { protocolError } from '../wire-errors.js';
+import { takeAnswers } from './answers.js';
 import type { Caller } from './call-context.js';
 import { freshSnapshot } from './facts.js';
 import type { McpParts } from './parts.js';
@@ -27,26 +28,25 @@ export function answerHiddenCall(
   return waitForAnswer(parts, caller, freshSnapshot(spec), new Set(), context);
 }
 
+export function invalidRequestState() {
+  const error = invalidParams('Invalid or expired requestState');
+  return protocolError({ ...error, data: { reason: 'invalid_request_state' } });
+}
+
 /** The next round of a call that was answered with a question. */
 export async function resumeHiddenCall(
   parts: McpParts,
   caller: Caller,
-  tool: string,
-  args: unknown,
-  state: string,
+  taskId: string,
   context: ServerContext,
 ): Promise<Result> {
-  const refused = () =>
-    protocolError({ ...invalidParams('Invalid or expired requestState'), data: { reason: 'invalid_request_state' } });
-  const taskId = await parts.requestStates.open(state, caller.owner, tool, args);
-  if (taskId === undefined) throw refused();
   return asProtocolErrors(taskId, async () => {
     const snapshot = await parts.tasks.read(taskId);
-    if (snapshot === undefined || snapshot.spec.owner !== caller.owner) throw refused();
-    const outstanding = snapshot.status.inputRequests ?? {};
+    if (snapshot === undefined || snapshot.spec.owner !== caller.owner) throw invalidRequestState();
+    const taken = takeAnswers(snapshot.status.inputRequests ?? {}, context.mcpReq.inputResponses ?? {});
+    if (!taken.ok) throw protocolError(invalidParams(`Invalid params for tools/call: ${taken.problem}`));
     const answered = new Set<string>();
-    for (const [key, response] of Object.entries(context.mcpReq.inputResponses ?? {})) {
-      if (!(key in outstanding)) continue;
+    for (const [key, response] of taken.answers) {
       await parts.tasks.send(taskId, { type: 'input', key, response });
       answered.add(key);
     }
@@ -78,7 +78,9 @@ async function waitForAnswer(
     }
     const open = Object.entries(status.inputRequests ?? {}).filter(([key]) => !answered.has(key));
     if (open.length > 0) {
-      const requestState = await parts.requestStates.seal(caller.owner, spec.tool, spec.arguments, spec.taskId);
+      const requestState = await parts.requestStates.seal(caller.owner, spec.tool, spec.arguments, {
+        taskId: spec.taskId,
+      });
       return { resultType: 'input_required', inputRequests: Object.fromEntries(open), requestState };
     }
   }

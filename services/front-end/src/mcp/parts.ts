@@ -3,12 +3,14 @@
  */
 import type { EventReader, RetentionClass, TaskStore, ToolCatalogue } from '@taskstream/core';
 import type { FrontEndLimits } from '../config.js';
+import type { OwnedTasks } from '../owned-tasks.js';
 import type { OpenCalls } from './open-calls.js';
 import type { RequestStates } from './request-states.js';
 import type { ToolArguments } from '../tool-arguments.js';
 
 export interface McpParts {
   readonly tasks: TaskStore;
+  readonly owned: OwnedTasks;
   readonly events: EventReader;
   readonly catalogue: ToolCatalogue;
   readonly toolArguments: ToolArguments;

@@ -11,6 +11,7 @@ import {
   describeIssues,
   IDEMPOTENCY_META_KEY,
   invalidParams,
+  lackingCapability,
   missingTasksCapability,
   PRIORITY_META_KEY,
   TRACEPARENT_META_KEY,
@@ -20,6 +21,7 @@ import {
 import { nanoid } from 'nanoid';
 import * as z from 'zod';
 import { specOf } from '../task-request.js';
+import { takeAnswers } from './answers.js';
 import type { Caller } from './call-context.js';
 import type { McpParts } from './parts.js';
 
@@ -48,6 +50,12 @@ export interface CallParams {
 export type PreparedCall =
   | { readonly type: 'refused'; readonly error: WireError }
   | { readonly type: 'answer'; readonly result: Record<string, unknown> }
+  /** Questions that come before the task, and the answers that are known already. */
+  | {
+      readonly type: 'ask';
+      readonly questions: Readonly<Record<string, unknown>>;
+      readonly given: Readonly<Record<string, unknown>>;
+    }
   | { readonly type: 'task' | 'hidden'; readonly tool: ToolDefinition; readonly spec: TaskSpec };
 
 export function prepareCall(parts: McpParts, caller: Caller, params: CallParams): PreparedCall {
@@ -70,19 +78,20 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
     if (caller.era === 'legacy' && mode === 'task') return refused(invalidParams(problem));
     return { type: 'answer', result: { content: [{ type: 'text', text: problem }], isError: true } };
   }
+  let given: Readonly<Record<string, unknown>> = {};
   if (caller.era === 'modern') {
-    const first = unansweredFirst(tool, params.given);
+    const taken = takeAnswers(tool.inputFirst ?? {}, params.given);
+    if (!taken.ok) return refused(invalidParams(`Invalid params for tools/call: ${taken.problem}`));
+    given = Object.fromEntries(taken.answers);
+    const first = unansweredFirst(tool, given);
     const lacking = lackingCapabilities(first, caller);
-    if (lacking.length > 0) return refused(missingCapabilities(lacking));
-    if (first.length > 0) {
-      return { type: 'answer', result: { resultType: 'input_required', inputRequests: Object.fromEntries(first) } };
-    }
+    if (lacking !== undefined) return refused(missingCapabilities(lacking));
+    if (first.length > 0) return { type: 'ask', questions: Object.fromEntries(first), given };
   }
   const wantedTtl = task.success ? task.data.ttl : undefined;
   const ttlMs =
     mode === 'hidden' ? Math.min(tool.ttlMs ?? HIDDEN_TTL_MS_MAX, HIDDEN_TTL_MS_MAX) : (wantedTtl ?? tool.ttlMs);
   const traceparent = meta.data[TRACEPARENT_META_KEY];
-  const given = Object.fromEntries(Object.entries(params.given).filter(([name]) => name in (tool.inputFirst ?? {})));
   const spec = specOf(
     {
       tool,
@@ -127,29 +136,29 @@ function legacyMode(tool: ToolDefinition, caller: Caller, task: unknown): 'task'
   return wanted ? 'task' : 'hidden';
 }
 
-const CAPABILITY_OF: Readonly<Record<string, string>> = {
-  'elicitation/create': 'elicitation',
-  'sampling/createMessage': 'sampling',
-  'roots/list': 'roots',
-};
-
-type Question = [name: string, request: { readonly method: string }];
+type Question = [name: string, request: Parameters<typeof lackingCapability>[0]];
 
 /** The questions that must be answered before the task. */
 function unansweredFirst(tool: ToolDefinition, given: Readonly<Record<string, unknown>>): Question[] {
-  return Object.entries(tool.inputFirst ?? {}).filter(([name]) => !(name in given));
+  return Object.entries(tool.inputFirst ?? {}).filter(([name]) => !Object.hasOwn(given, name));
 }
 
-function lackingCapabilities(questions: ReadonlyArray<Question>, caller: Caller): string[] {
-  const needed = new Set(questions.map(([, { method }]) => CAPABILITY_OF[method] ?? method));
-  return [...needed].filter((capability) => caller.capabilities[capability] === undefined);
+/** What the questions need and the client did not declare, together; undefined when nothing is missing. */
+function lackingCapabilities(questions: ReadonlyArray<Question>, caller: Caller): Record<string, unknown> | undefined {
+  const missing: Record<string, unknown> = {};
+  for (const [, request] of questions) {
+    for (const [name, features] of Object.entries(lackingCapability(request, caller.capabilities) ?? {})) {
+      missing[name] = { ...(missing[name] as object | undefined), ...(features as object) };
+    }
+  }
+  return Object.keys(missing).length === 0 ? undefined : missing;
 }
 
 /** 2026-07-28 §Per-request protocol fields: what a request needs and its client did not declare. */
-function missingCapabilities(names: ReadonlyArray<string>): WireError {
+function missingCapabilities(requiredCapabilities: Readonly<Record<string, unknown>>): WireError {
   return {
     code: WireCode.missingClientCapability,
-    message: `Missing required client capability: ${names.join(', ')}`,
-    data: { requiredCapabilities: Object.fromEntries(names.map((name) => [name, {}])) },
+    message: `Missing required client capability: ${Object.keys(requiredCapabilities).join(', ')}`,
+    data: { requiredCapabilities },
   };
 }

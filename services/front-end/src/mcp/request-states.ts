@@ -1,5 +1,6 @@
 /**
- * The `requestState` of a call that waits for input without a task of its own: which hidden task it is.
+ * The `requestState` of a call that waits for input without a task of its own: which hidden task it is, or what its
+ * client has answered so far when there is none yet.
  *
  * Invariant: bound to the owner, the tool and its arguments, and short-lived.
  */
@@ -7,7 +8,18 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { SignedClaims } from '../auth/signed-claims.js';
 
-const State = z.looseObject({ taskId: z.string(), call: z.string() });
+const State = z.looseObject({
+  taskId: z.string().optional(),
+  given: z.record(z.string(), z.unknown()).optional(),
+  call: z.string(),
+});
+
+export interface CallState {
+  /** The hidden task; absent while there is none. */
+  readonly taskId?: string | undefined;
+  /** Answers that came before the task. */
+  readonly given?: Readonly<Record<string, unknown>> | undefined;
+}
 
 export class RequestStates {
   readonly #claims: SignedClaims;
@@ -16,14 +28,15 @@ export class RequestStates {
     this.#claims = new SignedClaims('taskstream-call', key, lifeMs);
   }
 
-  seal(owner: string, tool: string, args: unknown, taskId: string): Promise<string> {
-    return this.#claims.sign(owner, { taskId, call: digest(tool, args) });
+  seal(owner: string, tool: string, args: unknown, state: CallState): Promise<string> {
+    return this.#claims.sign(owner, { ...state, call: digest(tool, args) });
   }
 
-  /** The hidden task of this very call; undefined for anything else. */
-  async open(state: string, owner: string, tool: string, args: unknown): Promise<string | undefined> {
+  /** The state of this very call; undefined for anything else. */
+  async open(state: string, owner: string, tool: string, args: unknown): Promise<CallState | undefined> {
     const parsed = State.safeParse(await this.#claims.read(state, owner));
-    return parsed.success && parsed.data.call === digest(tool, args) ? parsed.data.taskId : undefined;
+    if (!parsed.success || parsed.data.call !== digest(tool, args)) return undefined;
+    return { taskId: parsed.data.taskId, given: parsed.data.given };
   }
 }
 

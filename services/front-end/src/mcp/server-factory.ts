@@ -7,6 +7,7 @@ import type { McpRequestContext, ServerCapabilities } from '@modelcontextprotoco
 import { STEERING_EXTENSION, STREAMS_EXTENSION, TASKS_EXTENSION } from '@taskstream/protocol';
 import { AuthExtra, knowsTasks2025 } from './call-context.js';
 import type { McpParts } from './parts.js';
+import { registerDelete } from './delete-task.js';
 import { registerTasks } from './tasks.js';
 import { TaskServer } from './task-server.js';
 import { registerTools, type Era } from './tools.js';
@@ -43,7 +44,10 @@ export function serverFactory(parts: McpParts): (context: McpRequestContext) => 
       },
     );
     registerTools(server, parts, era);
-    if (era.hasTasks) registerTasks(server, parts, era);
+    if (era.hasTasks) {
+      registerTasks(server, parts, era);
+      registerDelete(server, parts, era);
+    }
     return server;
   };
 }

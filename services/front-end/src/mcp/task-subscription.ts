@@ -6,7 +6,7 @@
  * state follows; every message carries the subscription's id; a graceful end is a result.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { TASK_ID_LENGTH_MAX, type TaskStore } from '@taskstream/core';
+import { TASK_ID_LENGTH_MAX } from '@taskstream/core';
 import {
   commentFrame,
   invalidParams,
@@ -26,9 +26,10 @@ import {
 import * as z from 'zod';
 import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { acceptsEventStream } from '../http/mcp-headers.js';
+import type { OwnedTasks } from '../owned-tasks.js';
 import type { Principal } from '../principal.js';
 import type { KeptAlive, OpenStreams } from '../stream/open-streams.js';
-import { isOwned, modernRequest, refusal } from '../stream/stream-route.js';
+import { modernRequest, refusal } from '../stream/stream-route.js';
 import { wireErrorOf } from '../wire-errors.js';
 import { declaresTasks } from './call-context.js';
 import { factsOf } from './facts.js';
@@ -90,7 +91,7 @@ export async function serveTaskSubscription(
   response.once('close', () => place.release());
   let taskIds: string[];
   try {
-    taskIds = await ownedTasks(parts.mcp.tasks, [...new Set(filter.data.taskIds)], principal.owner);
+    taskIds = await ownedTasks(parts.mcp.owned, [...new Set(filter.data.taskIds)], principal.owner);
   } catch (error) {
     refuse(wireErrorOf(error, ''));
     return true;
@@ -103,10 +104,10 @@ export async function serveTaskSubscription(
   return true;
 }
 
-async function ownedTasks(tasks: TaskStore, taskIds: readonly string[], owner: string): Promise<string[]> {
+async function ownedTasks(tasks: OwnedTasks, taskIds: readonly string[], owner: string): Promise<string[]> {
   const owned: string[] = [];
   for (const taskId of taskIds) {
-    if (await isOwned(tasks, taskId, owner)) owned.push(taskId);
+    if ((await tasks.readSpec(taskId, owner)) !== undefined) owned.push(taskId);
   }
   return owned;
 }

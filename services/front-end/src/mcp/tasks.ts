@@ -2,13 +2,14 @@
  * `tasks/get`, `tasks/update` and `tasks/cancel` through the SDK, in both eras.
  *
  * Invariants: the capability is checked before the task, the owner before anything is told of it; answers are durable
- * before they are acknowledged, and mostly visible.
+ * before they are acknowledged, and mostly visible; an answer that breaks its question's schema is refused by field.
  */
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
-import { TASK_ID_LENGTH_MAX, type TaskSnapshot } from '@taskstream/core';
+import type { TaskSnapshot } from '@taskstream/core';
 import { invalidParams, isTerminal, projectDetailedTask, projectTask2025, unknownTask } from '@taskstream/protocol';
 import * as z from 'zod';
 import { protocolError } from '../wire-errors.js';
+import { takeAnswers } from './answers.js';
 import { callerOf, requireTasks } from './call-context.js';
 import { factsOf } from './facts.js';
 import type { McpParts } from './parts.js';
@@ -17,7 +18,7 @@ import { asProtocolErrors } from './protocol-errors.js';
 import type { Era } from './tools.js';
 import { watchStatus } from './watch-status.js';
 
-const TaskIdParams = z.looseObject({ taskId: z.string() });
+export const TaskIdParams = z.looseObject({ taskId: z.string() });
 
 export function registerTasks(server: Server, parts: McpParts, era: Era): void {
   const project = (snapshot: TaskSnapshot) =>
@@ -49,12 +50,10 @@ export function registerTasks(server: Server, parts: McpParts, era: Era): void {
     asProtocolErrors(taskId, async () => {
       const snapshot = await owned(parts, taskId, context, era);
       const outstanding = snapshot.status.inputRequests ?? {};
-      const answered: string[] = [];
-      for (const [key, response] of Object.entries(context.mcpReq.inputResponses ?? {})) {
-        if (!(key in outstanding)) continue;
-        await parts.tasks.send(taskId, { type: 'input', key, response });
-        answered.push(key);
-      }
+      const taken = takeAnswers(outstanding, context.mcpReq.inputResponses ?? {});
+      if (!taken.ok) throw protocolError(invalidParams(`Invalid params for tasks/update: ${taken.problem}`));
+      for (const [key, response] of taken.answers) await parts.tasks.send(taskId, { type: 'input', key, response });
+      const answered = taken.answers.map(([key]) => key);
       if (answered.length > 0) await untilTaken(parts, snapshot, answered, context.mcpReq.signal);
       return {} as never;
     }),
@@ -75,7 +74,7 @@ async function untilTaken(
 }
 
 /** 2025-11-25 must show `cancelled` in its answer: the worker gets a moment, then it is fenced. */
-async function cancelAndShow(parts: McpParts, before: TaskSnapshot): Promise<TaskSnapshot> {
+export async function cancelAndShow(parts: McpParts, before: TaskSnapshot): Promise<TaskSnapshot> {
   const { taskId } = before.spec;
   await parts.tasks.cancel(taskId);
   const patience = AbortSignal.timeout(parts.limits.cancelGraceMs);
@@ -87,10 +86,10 @@ async function cancelAndShow(parts: McpParts, before: TaskSnapshot): Promise<Tas
 }
 
 /** @throws ProtocolError -32021 without the extension, -32602 for unknown, expired and foreign tasks alike */
-async function owned(parts: McpParts, taskId: string, context: ServerContext, era: Era): Promise<TaskSnapshot> {
+export async function owned(parts: McpParts, taskId: string, context: ServerContext, era: Era): Promise<TaskSnapshot> {
   const caller = callerOf(context, era.name);
   requireTasks(caller);
-  const snapshot = taskId.length > TASK_ID_LENGTH_MAX ? undefined : await parts.tasks.read(taskId);
-  if (snapshot === undefined || snapshot.spec.owner !== caller.owner) throw protocolError(unknownTask());
+  const snapshot = await parts.owned.read(taskId, caller.owner);
+  if (snapshot === undefined) throw protocolError(unknownTask());
   return snapshot;
 }

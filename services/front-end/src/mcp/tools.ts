@@ -19,7 +19,7 @@ import * as z from 'zod';
 import { protocolError } from '../wire-errors.js';
 import { callerOf, type Caller } from './call-context.js';
 import { factsOf, freshFacts } from './facts.js';
-import { answerHiddenCall, resumeHiddenCall } from './hidden-call.js';
+import { answerHiddenCall, invalidRequestState, resumeHiddenCall } from './hidden-call.js';
 import type { McpParts } from './parts.js';
 import { prepareCall } from './prepare-call.js';
 import { asProtocolErrors } from './protocol-errors.js';
@@ -44,19 +44,28 @@ export function registerTools(server: Server, parts: McpParts, era: Era): void {
     const caller = callerOf(context, era.name);
     const params = LooseParams.parse(request.params);
     const args = request.params.arguments ?? {};
-    const state: unknown = context.mcpReq.requestState();
-    if (typeof state === 'string') {
-      return (await resumeHiddenCall(parts, caller, request.params.name, args, state, context)) as never;
-    }
+    const { name } = request.params;
+    const sealed: unknown = context.mcpReq.requestState();
+    const state = typeof sealed === 'string' ? await parts.requestStates.open(sealed, caller.owner, name, args) : {};
+    if (state === undefined) throw invalidRequestState();
+    if (state.taskId !== undefined) return (await resumeHiddenCall(parts, caller, state.taskId, context)) as never;
     const call = prepareCall(parts, caller, {
-      name: request.params.name,
+      name,
       arguments: args,
       meta: request.params._meta,
       task: params.task,
-      given: context.mcpReq.inputResponses ?? {},
+      given: { ...state.given, ...context.mcpReq.inputResponses },
     });
     if (call.type === 'refused') throw protocolError(call.error);
     if (call.type === 'answer') return call.result as never;
+    if (call.type === 'ask') {
+      const known = Object.keys(call.given).length > 0;
+      return {
+        resultType: 'input_required',
+        inputRequests: call.questions,
+        ...(known && { requestState: await parts.requestStates.seal(caller.owner, name, args, { given: call.given }) }),
+      } as never;
+    }
     const { spec } = call;
     return asProtocolErrors(spec.taskId, async () => {
       const created = await parts.tasks.create(spec);

@@ -11,14 +11,7 @@ import {
   isJSONRPCRequest,
   type InboundModernRoute,
 } from '@modelcontextprotocol/server';
-import {
-  isExpired,
-  isTaskstreamError,
-  TASK_ID_LENGTH_MAX,
-  type EventReader,
-  type EventStream,
-  type TaskStore,
-} from '@taskstream/core';
+import type { EventReader, EventStream, TaskStore } from '@taskstream/core';
 import {
   headerMismatch,
   httpStatusFor,
@@ -39,6 +32,7 @@ import type { FrontEndLimits } from '../config.js';
 import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { acceptsEventStream, decodeHeaderValue, standardHeaders } from '../http/mcp-headers.js';
 import { declaresTasks } from '../mcp/call-context.js';
+import type { OwnedTasks } from '../owned-tasks.js';
 import type { Principal } from '../principal.js';
 import { wireErrorOf } from '../wire-errors.js';
 import { mcpFormat } from './mcp-format.js';
@@ -52,6 +46,7 @@ const StreamParams = z.looseObject({
 
 export interface StreamParts {
   readonly tasks: TaskStore;
+  readonly owned: OwnedTasks;
   readonly events: EventReader;
   readonly streams: OpenStreams;
   readonly limits: FrontEndLimits;
@@ -136,7 +131,8 @@ export async function openStream(
   const { id, taskId, after } = asked;
   const refuse = (error: WireError) => replyError(response, httpStatusFor(error.code), id, error);
   try {
-    if (!(await isOwned(parts.tasks, taskId, owner))) return refuse(unknownTask());
+    if ((await parts.owned.readSpec(taskId, owner)) === undefined) return refuse(unknownTask());
+    parts.owned.opensStream(owner);
   } catch (error) {
     parts.observer.failed(taskId, error);
     return refuse(wireErrorOf(error, taskId));
@@ -197,19 +193,6 @@ function checkRequest(
   const parsed = parseStreamParams(params);
   if (!parsed.ok) return { error: invalidParams(parsed.message) };
   return { taskId: parsed.taskId, after: parsed.after };
-}
-
-/** False for unknown, expired and foreign tasks. @throws TaskstreamError log_unavailable */
-export async function isOwned(tasks: TaskStore, taskId: string, owner: string): Promise<boolean> {
-  if (taskId.length > TASK_ID_LENGTH_MAX) return false;
-  try {
-    const spec = await tasks.readSpec(taskId);
-    if (spec === undefined || spec.owner !== owner) return false;
-    return !isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now());
-  } catch (error) {
-    if (isTaskstreamError(error, 'unknown_task')) return false;
-    throw error;
-  }
 }
 
 export function refusal(why: Refusal, taskId: string, limits: FrontEndLimits): WireError {

@@ -9,7 +9,7 @@ import { isTaskstreamError, type EventStream } from '@taskstream/core';
 import { After } from '@taskstream/protocol';
 import * as z from 'zod';
 import type { Principal } from '../principal.js';
-import { isOwned, refusal, type StreamParts } from '../stream/stream-route.js';
+import { refusal, type StreamParts } from '../stream/stream-route.js';
 import { StreamWriter } from '../stream/stream-writer.js';
 import { wireErrorOf } from '../wire-errors.js';
 import { eventSourceFormat } from './event-source-format.js';
@@ -36,7 +36,10 @@ export async function serveEvents(
   if (!after.success) return problem(response, 400, 'after: expected a non-negative integer');
   if (!limit.success) return problem(response, 400, `limit: expected an integer from 1 to ${NDJSON_EVENTS_MAX}`);
   try {
-    if (!(await isOwned(parts.tasks, taskId, principal.owner))) return problem(response, 404, 'Unknown task');
+    if ((await parts.owned.readSpec(taskId, principal.owner)) === undefined) {
+      return problem(response, 404, 'Unknown task');
+    }
+    parts.owned.opensStream(principal.owner);
   } catch (error) {
     return cursorProblem(response, error, taskId, after.data);
   }
@@ -68,7 +71,12 @@ function numberOf(text: string): number {
 
 function problem(response: ServerResponse, status: number, detail: string, more: Record<string, unknown> = {}): void {
   const body = JSON.stringify({ status, detail, ...more });
-  response.writeHead(status, { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) });
+  const { retryAfterMs } = more;
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    ...(typeof retryAfterMs === 'number' && { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }),
+  });
   response.end(body);
 }
 
@@ -82,6 +90,7 @@ function cursorProblem(response: ServerResponse, error: unknown, taskId: string,
   const { message, data } = wireErrorOf(error, taskId, after);
   if (isTaskstreamError(error, 'events_gone')) return problem(response, 410, message, data);
   if (isTaskstreamError(error, 'cursor_ahead')) return problem(response, 400, message, data);
+  if (isTaskstreamError(error, 'limit_reached')) return problem(response, 429, message, data);
   if (isTaskstreamError(error, 'unknown_task')) return problem(response, 404, 'Unknown task');
   return problem(response, 503, message);
 }
