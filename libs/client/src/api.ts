@@ -202,6 +202,11 @@ export interface TaskClient {
   followTask(taskId: string, options?: FollowOptions): Follow;
   getTask(taskId: string, options?: RequestOptions): Promise<DetailedTask>;
   cancelTask(taskId: string, options?: RequestOptions): Promise<void>;
+  /**
+   * Removes a task with all its events from the server, after cancelling it if it still runs. Throws `unknown_task`,
+   * also when an earlier try whose answer was lost has removed it.
+   */
+  deleteTask(taskId: string, options?: RequestOptions): Promise<void>;
   updateTask(
     taskId: string,
     inputResponses: Readonly<Record<string, InputResponse>>,

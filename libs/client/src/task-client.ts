@@ -4,7 +4,7 @@
  * Invariants: a call that may have been executed is repeated only with an idempotency key; a result type that is not
  * known is refused; arguments are checked before anything is sent.
  */
-import { IDEMPOTENCY_META_KEY, WireCode } from '@taskstream/protocol';
+import { DELETE_METHOD, IDEMPOTENCY_META_KEY, WireCode } from '@taskstream/protocol';
 import type {
   CallToolOptions,
   DetailedTask,
@@ -127,6 +127,11 @@ class ChannelTaskClient implements TaskClient {
 
   async cancelTask(taskId: string, options: RequestOptions = {}): Promise<void> {
     const result = await this.#taskRequest('tasks/cancel', taskId, {}, options);
+    checked(() => resultType(result, ['complete']));
+  }
+
+  async deleteTask(taskId: string, options: RequestOptions = {}): Promise<void> {
+    const result = await this.#taskRequest(DELETE_METHOD, taskId, {}, options);
     checked(() => resultType(result, ['complete']));
   }
 

@@ -182,17 +182,19 @@ describe('callTool', () => {
 });
 
 describe('tasks', () => {
-  it('gets, cancels and updates', async () => {
+  it('gets, cancels, updates and deletes', async () => {
     const ack: Handler = (_request, reply) => reply.json({ resultType: 'complete' });
-    const server = await serve({ 'tasks/cancel': ack, 'tasks/update': ack });
+    const server = await serve({ 'tasks/cancel': ack, 'tasks/update': ack, 'dev.taskstream/delete': ack });
     const tasks = client(server);
     await expect(tasks.getTask(TASK)).resolves.toMatchObject({ taskId: TASK, status: 'completed' });
     await tasks.cancelTask(TASK);
     await tasks.updateTask(TASK, { q: { action: 'accept' } });
+    await tasks.deleteTask(TASK);
     expect(server.requests.map(({ method, headers }) => [method, headers['mcp-method'], headers['mcp-name']])).toEqual([
       ['tasks/get', 'tasks/get', TASK],
       ['tasks/cancel', 'tasks/cancel', TASK],
       ['tasks/update', 'tasks/update', TASK],
+      ['dev.taskstream/delete', 'dev.taskstream/delete', TASK],
     ]);
     expect(server.requests[2]?.params).toMatchObject({ taskId: TASK, inputResponses: { q: { action: 'accept' } } });
   });

@@ -19,6 +19,7 @@ describe('pinned literals', () => {
     expect(protocol.STEER_METHOD).toBe('dev.taskstream/steer');
     expect(protocol.PAUSE_METHOD).toBe('dev.taskstream/pause');
     expect(protocol.RESUME_METHOD).toBe('dev.taskstream/resume');
+    expect(protocol.DELETE_METHOD).toBe('dev.taskstream/delete');
     expect(protocol.STREAM_METHOD).toBe('tasks/stream');
     expect(protocol.EVENT_NOTIFICATION).toBe('notifications/tasks/event');
   });

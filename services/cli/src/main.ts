@@ -9,7 +9,7 @@ import type { CommandContext } from './commands/context.js';
 import { doctor } from './commands/doctor.js';
 import { answer } from './commands/answer.js';
 import { exportTask, importExport, verify } from './commands/exports.js';
-import { call, cancel, get, tail, tools } from './commands/tasks.js';
+import { call, cancel, deleteTask, get, tail, tools } from './commands/tasks.js';
 import { up } from './commands/up.js';
 import { readCliConfig } from './config.js';
 import { exitCodeOf, isExpected } from './exit-codes.js';
@@ -98,6 +98,7 @@ try {
       export: (taskId, options) => exportTask(context, taskId, options),
       import: (file, options) => importExport(context, file, options),
       verify: (file, options) => verify(context, file, options),
+      delete: (taskId, options) => deleteTask(context, taskId, options),
       tools: (options) => tools(context, options),
       doctor: (options) => doctor({ ...local, nodeVersion: process.version }, options),
     },

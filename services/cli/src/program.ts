@@ -69,6 +69,7 @@ export interface Actions {
   export(taskId: string, options: ExportOptions): Promise<ExitCode>;
   import(file: string, options: ImportOptions): Promise<ExitCode>;
   verify(file: string, options: VerifyOptions): Promise<ExitCode>;
+  delete(taskId: string, options: ConnectOptions): Promise<ExitCode>;
   tools(options: ConnectOptions): Promise<ExitCode>;
   doctor(options: { readonly port: number; readonly data: string }): Promise<ExitCode>;
 }
@@ -215,6 +216,12 @@ function defineProgram(actions: Actions, run: (action: Promise<ExitCode>) => Pro
     .option('--after <seq>', 'the export continues after this seq', parseAfter)
     .addHelpText('after', VERIFY_EXIT_CODES)
     .action((file: string, options: VerifyOptions) => run(actions.verify(file, options)));
+
+  program
+    .command('delete <taskId>')
+    .description('remove a task and its events from the server; one that runs is cancelled first')
+    .addOption(url())
+    .action((taskId: string, options: ConnectOptions) => run(actions.delete(taskId, options)));
 
   program
     .command('tools')

@@ -19,6 +19,7 @@ async function run(...argv: string[]) {
     export: action(),
     import: action(),
     verify: action(),
+    delete: action(),
     tools: action(),
     doctor: action(),
   };
@@ -70,12 +71,13 @@ describe('the command line', () => {
     expect(called).toEqual([['call', 'greet', { input: '{}', follow: true, verbose: false, url }]]);
   });
 
-  it('tail, get, cancel, tools and doctor take theirs', async () => {
+  it('tail, get, cancel, delete, tools and doctor take theirs', async () => {
     expect((await run('tail', 't1', '--after', '0', '-v', '--cursor-file', 'c')).called).toEqual([
       ['tail', 't1', { after: 0, verbose: true, cursorFile: 'c', transcript: false }],
     ]);
     expect((await run('get', 't1')).called).toEqual([['get', 't1', {}]]);
     expect((await run('cancel', 't1')).called).toEqual([['cancel', 't1', {}]]);
+    expect((await run('delete', 't1')).called).toEqual([['delete', 't1', {}]]);
     expect((await run('tools')).called).toEqual([['tools', {}]]);
     expect((await run('doctor')).called).toEqual([['doctor', { port: 3000, data: '.taskstream' }]]);
   });

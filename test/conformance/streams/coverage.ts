@@ -110,7 +110,7 @@ export function renderCoverage({ rows }: Coverage): string {
     '',
     `Every MUST, SHOULD and MAY of [SEP-2694](${SEP_URL}), the statements that carry no keyword (STATED), and the tests that show them. Written by \`npm run docs:coverage\`; a test fails when it is not up to date, and when a requirement has no test.`,
     '',
-    `${shown.length} of ${rows.length} are shown; the others are named below. The summaries are ours.`,
+    `${shown.length === rows.length ? `All ${rows.length} are shown.` : `${shown.length} of ${rows.length} are shown; the others are named below.`} The summaries are ours.`,
     '',
     'Tests under `test/conformance/streams/checks` are the conformance kit, which runs against any server: `npm run conformance:streams -- --url http://127.0.0.1:3000/mcp`. [Here](../test/conformance/streams/taskstream.test.ts) it is run on taskstream, and each of its checks has to pass. SEP-2669 is served under names of our own (`dev.taskstream/pause`, `/resume`), which the check of SEP2694-PAUSE-EVENTS tries after those of the proposal.',
     '',
@@ -118,13 +118,12 @@ export function renderCoverage({ rows }: Coverage): string {
     '|---|---|---|---|---|---|',
     ...rows.map(rowText),
     '',
-    '## Not done',
-    '',
-    ...rows.flatMap(({ requirement, gap }) =>
-      gap === undefined ? [] : [`- ${requirement.id} (${requirement.level}): ${gap}`],
-    ),
-    '',
+    ...(shown.length === rows.length ? [] : ['## Not done', '', ...rows.flatMap(gapText), '']),
   ].join('\n');
+}
+
+function gapText({ requirement, gap }: CoverageRow): string[] {
+  return gap === undefined ? [] : [`- ${requirement.id} (${requirement.level}): ${gap}`];
 }
 
 function rowText({ requirement: r, citedIn, proofs, gap }: CoverageRow): string {

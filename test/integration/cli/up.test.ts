@@ -54,6 +54,9 @@ it(
     expect(await run(['cancel', taskId, ...url])).toMatchObject({ exitCode: 0 });
     expect(await tail.exit).toBe(3);
     expect(outcomeOf(tail.lines())).toEqual({ taskId, status: 'cancelled' });
+    const deleted = await run(['delete', taskId, ...url]);
+    expect(deleted).toMatchObject({ exitCode: 0 });
+    expect((await run(['get', taskId, ...url])).exitCode).toBe(1);
 
     expect(await run(['tail', 'no-such-task', ...url])).toMatchObject({ exitCode: 1, out: '' });
     expect(await run(['call', 'no_such_tool', '--input', '{}', ...url])).toMatchObject({ exitCode: 1 });

@@ -1,8 +1,9 @@
 /**
- * `notifications/cancelled` of revision 2025-11-25, posted to another front end than the one that serves the request:
- * the request's connection stays open all the while, and only the server can end it.
+ * Requests of revision 2025-11-25 that end before they are answered: by `notifications/cancelled`, posted to another
+ * front end than the one that serves the request, and by a front end that drains. The request's connection stays open
+ * all the while, and only the server can end it.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rpc } from '../../support/rpc.js';
 import { openStreams, until } from '../front-end/http.js';
 import { startScene, type Scene } from '../front-end/scene.js';
@@ -103,4 +104,92 @@ test('a plain call ends without a response, and so does the task that nobody els
   await until(() => waiting.isOver(), 'the end of the call');
   expect(responses(waiting)).toEqual([]);
   await until(async () => (await statusOf(taskId)) === 'cancelled', 'the end of its task');
+});
+
+/** Hidden tasks are in the class of one hour. */
+async function hiddenTasks(): Promise<string[]> {
+  const { state } = await scene.own.broker.jsm.streams.info('TASKS_h_0', { subjects_filter: 'spec.>' });
+  return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subject.lastIndexOf('.') + 1));
+}
+
+describe('a front end that drains', () => {
+  async function plainCall(args: Record<string, unknown>, env: Record<string, string> = {}) {
+    const leaving = await scene.frontEnd(env);
+    const session = await initialize(leaving.endpoint);
+    const known = new Set(await hiddenTasks());
+    const waiting = await request(leaving.endpoint, session, {
+      id: 'plain',
+      method: 'tools/call',
+      params: call('count', args),
+    });
+    const taskId = (await hiddenTasks()).find((id) => !known.has(id));
+    leaving.kill('SIGTERM');
+    return { leaving, waiting, taskId: taskId ?? '' };
+  }
+
+  test('waits for its plain calls, which nobody could ask for again', async () => {
+    const { leaving, waiting } = await plainCall({ n: 30, everyMs: 50 });
+    await waiting.over;
+    expect(waiting.messages.at(-1)).toMatchObject({ id: 'plain', result: { content: [{ type: 'text', text: '30' }] } });
+    expect(await leaving.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('but not for ever: what takes longer may be called again, and its task is cancelled', async () => {
+    const { leaving, waiting, taskId } = await plainCall(
+      { n: 100_000, everyMs: 50 },
+      { TASKSTREAM_SHUTDOWN_MS_MAX: '4000' },
+    );
+    await waiting.over;
+    expect(waiting.messages.at(-1)).toMatchObject({
+      id: 'plain',
+      error: {
+        code: -32603,
+        message: expect.stringContaining('call again'),
+        data: { reason: 'temporarily_unavailable' },
+      },
+    });
+    expect(await leaving.exited).toEqual({ code: 0, signal: null });
+    await until(async () => (await statusOf(taskId)) === 'cancelled', 'the end of the task');
+  });
+
+  test('begins no call: it is refused before there is a task', async () => {
+    const leaving = await scene.frontEnd();
+    const session = await initialize(leaving.endpoint);
+    // Keeps it there while it drains.
+    const first = await request(leaving.endpoint, session, {
+      id: 1,
+      method: 'tools/call',
+      params: call('count', { n: 40, everyMs: 50 }),
+    });
+    leaving.kill('SIGTERM');
+    const known = await hiddenTasks();
+    let refused: Record<string, unknown> | undefined;
+    await until(async () => {
+      const again = await request(leaving.endpoint, session, {
+        id: 2,
+        method: 'tools/call',
+        params: call('quick', {}),
+      });
+      await again.over;
+      refused = again.messages.at(-1)?.error;
+      return refused !== undefined;
+    }, 'a refusal');
+    expect(refused).toMatchObject({ data: { reason: 'temporarily_unavailable' } });
+    expect((await hiddenTasks()).length - known.length).toBeLessThan(5);
+    await first.over;
+    expect(first.messages.at(-1)).toMatchObject({ result: { content: [{ text: '40' }] } });
+  });
+
+  test('sends who waits for the result of a task elsewhere, and the task goes on', async () => {
+    const leaving = await scene.frontEnd();
+    const session = await initialize(a);
+    const taskId = await createTask(session, 'count', { n: 60, everyMs: 50 });
+    const waiting = await request(leaving.endpoint, session, { id: 'r', method: 'tasks/result', params: { taskId } });
+    leaving.kill('SIGTERM');
+    await waiting.over;
+    expect(waiting.messages.at(-1)).toMatchObject({ id: 'r', error: { data: { reason: 'temporarily_unavailable' } } });
+    const again = await request(b, session, { id: 'r2', method: 'tasks/result', params: { taskId } });
+    await again.over;
+    expect(again.messages.at(-1)).toMatchObject({ id: 'r2', result: { content: [{ text: '60' }] } });
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * The commands that talk to a server: call, tail, get, cancel, tools. They use the public client only.
+ * The commands that talk to a server: call, tail, get, cancel, delete, tools. They use the public client only.
  */
 import { randomUUID } from 'node:crypto';
 import type { DetailedTask, InputRequest, InputResponse } from '@taskstream/client';
@@ -97,6 +97,16 @@ export async function cancel(context: CommandContext, taskId: string, options: C
     context.terminal
       ? `The server was asked to cancel ${printable(taskId)}; it may still end otherwise.\n`
       : `${JSON.stringify({ taskId, cancelRequested: true })}\n`,
+  );
+  return ExitCode.ok;
+}
+
+export async function deleteTask(context: CommandContext, taskId: string, options: ConnectOptions): Promise<ExitCode> {
+  await context.connect(options.url).deleteTask(taskId, { signal: context.signal });
+  await context.out.write(
+    context.terminal
+      ? `${printable(taskId)} and its events are removed.\n`
+      : `${JSON.stringify({ taskId, deleted: true })}\n`,
   );
   return ExitCode.ok;
 }
