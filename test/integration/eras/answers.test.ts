@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAPABILITIES_WITH_TASKS, rpc, type RpcAnswer } from '../../support/rpc.js';
 import { until } from '../front-end/http.js';
 import { startScene, storedState, type Scene } from '../front-end/scene.js';
-import { ask, initialize, post, request } from './bare-2025.js';
+import { ask, initialize, post, request, taskIdOf } from './bare-2025.js';
 
 const TOOLS = fileURLToPath(new URL('./questions.mjs', import.meta.url));
 const EVERYTHING = { ...CAPABILITIES_WITH_TASKS, elicitation: { form: {}, url: {} }, sampling: {} };
@@ -29,12 +29,7 @@ beforeAll(async () => {
 afterAll(() => scene[Symbol.asyncDispose]());
 
 const call = (endpoint: string, name: string, more: Record<string, unknown> = {}, capabilities = EVERYTHING) =>
-  rpc(
-    endpoint,
-    'tools/call',
-    { name, arguments: {}, ...more },
-    { capabilities: capabilities as Record<string, unknown> },
-  );
+  rpc(endpoint, 'tools/call', { name, arguments: {}, ...more }, { capabilities });
 const get = (taskId: string) => rpc(b, 'tasks/get', { taskId });
 
 /** Calls a tool as a task and waits until it asks. */
@@ -219,8 +214,7 @@ describe('2025-11-25', () => {
   const CAN = { elicitation: {}, sampling: {} };
 
   async function task(session: string, tool: string): Promise<string> {
-    const { result } = await ask(a, session, 'tools/call', { name: tool, arguments: {}, task: {} });
-    return (result?.['task'] as { taskId: string }).taskId;
+    return taskIdOf(await ask(a, session, 'tools/call', { name: tool, arguments: {}, task: {} }));
   }
 
   test('sampling during a task goes out on its result, tied to the task; the answer arrives on another node', async () => {

@@ -84,3 +84,10 @@ export async function ask(endpoint: string, session: string, method: string, par
   return last;
 }
 let asked = 0;
+
+/** The id in a `CreateTaskResult`. */
+export function taskIdOf({ result, error }: Message): string {
+  const task = result?.['task'] as { taskId: string } | undefined;
+  if (task === undefined) throw new Error(`no task: ${JSON.stringify({ result, error })}`);
+  return task.taskId;
+}

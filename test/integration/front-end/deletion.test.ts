@@ -1,7 +1,7 @@
 /** SEP2694-CLIENT-DELETES: `dev.taskstream/delete`, as clients see it, in both eras. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callTask, readStream, rpc } from '../../support/rpc.js';
-import { ask, initialize } from '../eras/bare-2025.js';
+import { ask, initialize, taskIdOf } from '../eras/bare-2025.js';
 import { openStreams, send, until } from './http.js';
 import { startScene, type Scene } from './scene.js';
 
@@ -97,7 +97,7 @@ async function readAttempts(taskId: string): Promise<number> {
 test('revision 2025-11-25 has it too', async () => {
   const session = await initialize(a);
   const created = await ask(a, session, 'tools/call', { name: 'count', arguments: { n: 2 }, task: {} });
-  const { taskId } = created.result?.['task'] as { taskId: string };
+  const taskId = taskIdOf(created);
   const { result } = await ask(b, session, DELETE, { taskId });
   expect(result).toEqual({});
   await expectUnknown(taskId);
