@@ -5,16 +5,15 @@
  * oldest pack on and in bounded steps, because a purge holds up the whole stream; its last packs go in one operation
  * with mailbox and spec: a removal that was broken off leaves a task that is over and can be removed again.
  */
-import type { TaskSpec } from '@taskstream/core';
 import type { Broker } from './broker.js';
 import type { TaskAddress } from './log-reads.js';
-import { stateSubjects, taskSubjects, WORK_STREAM, workSubject } from './names.js';
+import { anyItemSubject, stateSubjects, taskSubjects, WORK_STREAM } from './names.js';
 import { isNatsFault } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
 import { whileUnavailable } from './waiting.js';
 
 /** @throws TaskstreamError log_unavailable */
-export async function purgeTask(broker: Broker, options: StoreOptions, at: TaskAddress, spec: TaskSpec): Promise<void> {
+export async function purgeTask(broker: Broker, options: StoreOptions, at: TaskAddress): Promise<void> {
   const purge = (stream: string, what: { filter: string; keep?: number }) =>
     whileUnavailable(`removing ${at.taskId}`, options.readRetryMsMax, async () => {
       try {
@@ -23,7 +22,7 @@ export async function purgeTask(broker: Broker, options: StoreOptions, at: TaskA
         if (!isNatsFault(error, 'not_found')) throw error;
       }
     });
-  await purge(WORK_STREAM, { filter: workSubject(spec) });
+  await purge(WORK_STREAM, { filter: anyItemSubject(at.taskId) });
   await purge(at.stream, { filter: stateSubjects(at.place, at.taskId) });
   const { state } = await broker.jsm.streams.info(at.stream, { subjects_filter: at.evt });
   const packs = state.subjects?.[at.evt] ?? 0;

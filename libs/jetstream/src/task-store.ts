@@ -163,7 +163,7 @@ export class JetStreamTaskStore implements TaskStore {
     if (spec === undefined) throw new TaskstreamError('unknown_task', 'No such task');
     await this.cancelNow(taskId, 'Deleted by its owner');
     const tail = await reads.leaderTail(at);
-    await purgeTask(broker, options, at, spec);
+    await purgeTask(broker, options, at);
     const streamSeq = tail?.expected ?? 0;
     specs.forget(taskId);
     this.#hub.forget(taskId, streamSeq);
