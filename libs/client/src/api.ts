@@ -67,10 +67,47 @@ export interface Tool {
   readonly [member: string]: unknown;
 }
 
+/** Checks a payload: a Standard Schema (zod, valibot, arktype and others), or anything that has `parse`, which throws. */
+export type EventSchema<T = unknown> = StandardSchema<T> | { parse(payload: unknown): T };
+
+/** The part of Standard Schema 1 that is used. */
+export interface StandardSchema<T> {
+  readonly '~standard': {
+    readonly version: 1;
+    validate(value: unknown): StandardResult<T> | Promise<StandardResult<T>>;
+  };
+}
+
+type StandardResult<T> =
+  | { readonly value: T; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
+
+/** Schemas by event type, for example `{ 'com.example.step': z.object({ n: z.number() }) }`. */
+export type EventSchemas = Readonly<Record<string, EventSchema>>;
+
+/** An event of a declared type, with its payload as the schema gives it. */
+export type TypedEvent<E extends EventSchemas> = {
+  readonly [K in keyof E & string]: {
+    readonly type: K;
+    readonly payload: E[K] extends EventSchema<infer T> ? T : never;
+  };
+}[keyof E & string];
+
+// No event type is declared.
+export type NoSchemas = {};
+
 /** What a follow yields. */
-export type FollowItem =
-  /** `raw` is the JSON text of the event's params, only with `raw: true`. */
-  | { readonly type: 'event'; readonly event: TaskEvent; readonly raw?: string }
+export type FollowItem<E extends EventSchemas = NoSchemas> =
+  /**
+   * `typed` only for a type that a schema is declared for, and a payload that keeps it; one that breaks it is told of in
+   * a `payload-invalid` notice. `raw` is the JSON text of the event's params, only with `raw: true`.
+   */
+  | { readonly type: 'event'; readonly event: TaskEvent; readonly typed?: TypedEvent<E>; readonly raw?: string }
   /**
    * The events `from` to `to` (both included) can no longer be had. With `restarted` the history begins anew with the
    * next event, which may have a lower seq than events that were yielded before; `to` may then lie below `from`.
@@ -84,11 +121,13 @@ export type FollowItem =
  */
 export type EventsGonePolicy = 'fail' | 'resume' | 'restart';
 
-export interface FollowOptions {
+export interface FollowOptions<E extends EventSchemas = NoSchemas> {
   /** Exclusive cursor: events from `after + 1` on. Default: the cursor store's, else everything that is retained. */
   readonly after?: number;
   /** Where the cursor is kept. It is saved when the next item is asked for, so that no event is lost in a crash. */
-  readonly cursorStore?: CursorStore;
+  readonly cursorStore?: Pick<CursorStore, 'load'> & Partial<CursorStore>;
+  /** Schemas of payloads by event type; see `FollowItem.typed`. */
+  readonly events?: E;
   /** Default: `fail`. */
   readonly onEventsGone?: EventsGonePolicy;
   /** Give `raw` with each event. Default: false. */
@@ -105,7 +144,11 @@ export interface FollowOptions {
  * out without a gap item. The iteration ends when the task has ended and its last event was yielded; it throws a
  * `ClientError` otherwise. Leaving the loop, `return()` and the abort signal close the connection.
  */
-export interface Follow extends AsyncIterableIterator<FollowItem, undefined, undefined> {
+export interface Follow<E extends EventSchemas = NoSchemas> extends AsyncIterableIterator<
+  FollowItem<E>,
+  undefined,
+  undefined
+> {
   /** Empty for a tool that answered at once. */
   readonly taskId: string;
   /** The seq of the last event that was yielded. */
@@ -179,7 +222,7 @@ export interface TaskHandle {
   readonly taskId: string | undefined;
   readonly immediate: ToolResult | undefined;
   /** Follows the task's events; questions are routed to `onInputRequest` meanwhile. */
-  events(options?: FollowOptions): Follow;
+  events<E extends EventSchemas = NoSchemas>(options?: FollowOptions<E>): Follow<E>;
   /** Waits for the end. Throws `task_failed` (`details.error`) and `task_cancelled`. */
   result(options?: RequestOptions): Promise<ToolResult>;
   /** Waits for the end; does not throw for a failed or cancelled task. */
@@ -199,7 +242,7 @@ export interface TaskClient {
   callTool(name: string, args?: JsonObject, options?: CallToolOptions): Promise<TaskHandle>;
   /** A handle of a task that exists already. */
   task(taskId: string, options?: Pick<CallToolOptions, 'onInputRequest'>): TaskHandle;
-  followTask(taskId: string, options?: FollowOptions): Follow;
+  followTask<E extends EventSchemas = NoSchemas>(taskId: string, options?: FollowOptions<E>): Follow<E>;
   getTask(taskId: string, options?: RequestOptions): Promise<DetailedTask>;
   cancelTask(taskId: string, options?: RequestOptions): Promise<void>;
   /**

@@ -22,6 +22,7 @@ import type { FollowEffect, FollowInput, FollowState } from './follow-types.js';
 import type { Notice, ProtocolFault } from './notices.js';
 import { outcomeOf } from './outcome.js';
 import { isWhole, typeName } from './shape.js';
+import { decodePayload } from './typed-events.js';
 import { linked, pause } from './waiting.js';
 
 const POLICIES: readonly EventsGonePolicy[] = ['fail', 'resume', 'restart'];
@@ -143,7 +144,7 @@ export class FollowRun implements Follow {
       if (this.#state.phase === 'idle') await this.#begin();
       for (;;) {
         const item = this.#items.shift();
-        if (item !== undefined) return this.#yielded(item);
+        if (item !== undefined) return this.#yielded(await this.#typed(item));
         if (this.#state.phase === 'ended' || this.#state.phase === 'failed') return this.#conclude();
         await this.#advance();
       }
@@ -272,6 +273,20 @@ export class FollowRun implements Follow {
     return this.#options.raw === true ? { type: 'event', event, raw: rawParams(inHand) } : { type: 'event', event };
   }
 
+  async #typed(item: FollowItem): Promise<FollowItem> {
+    const { events } = this.#options;
+    if (events === undefined || item.type !== 'event') return item;
+    const { type, payload, seq } = item.event;
+    const decoded = await decodePayload(events, type, payload);
+    // Who declared the schemas knows the types; here they are any.
+    if (decoded?.ok === true) return { ...item, typed: decoded.typed as never };
+    if (decoded?.ok === false) {
+      const { message } = decoded;
+      this.#notify({ type: 'payload-invalid', taskId: this.taskId, seq, eventType: type, message });
+    }
+    return item;
+  }
+
   #yielded(item: FollowItem): IteratorYieldResult<FollowItem> {
     if (item.type === 'event') {
       this.#lastSeq = item.event.seq;
@@ -302,7 +317,7 @@ export class FollowRun implements Follow {
   async #save(seq: number | undefined): Promise<void> {
     const store = this.#options.cursorStore;
     this.#unsaved = 0;
-    if (store !== undefined && seq !== undefined) await storing('saved', async () => store.save(this.taskId, seq));
+    if (seq !== undefined) await storing('saved', async () => store?.save?.(this.taskId, seq));
   }
 
   /** The seq of the last event that the consumer is done with. */

@@ -1,5 +1,5 @@
 /** Following a task without a client object. */
-import type { ConnectionOptions, Follow, FollowOptions } from './api.js';
+import type { ConnectionOptions, EventSchemas, Follow, FollowOptions, NoSchemas } from './api.js';
 import { FollowRun } from './follow-run.js';
 import { Transport } from './transport.js';
 
@@ -9,7 +9,10 @@ import { Transport } from './transport.js';
  * Reconnects with backoff, on another endpoint if there is one, and resumes after the last event. Throws
  * `invalid_argument` at once for options that are not valid; every other error is thrown by the iteration.
  */
-export function followTask(taskId: string, options: ConnectionOptions & FollowOptions): Follow {
+export function followTask<E extends EventSchemas = NoSchemas>(
+  taskId: string,
+  options: ConnectionOptions & FollowOptions<E>,
+): Follow<E> {
   // The transport tells the same callback of its own notices; a follow's would be told twice.
   const { onNotice: _told, ...followOptions } = options;
   return new FollowRun(new Transport(options), taskId, followOptions);

@@ -93,6 +93,14 @@ export type Notice =
       readonly seq: number | undefined;
       readonly message: string;
     }
+  /** The payload of an event breaks the schema that the application declared for its type. */
+  | {
+      readonly type: 'payload-invalid';
+      readonly taskId: string;
+      readonly seq: number;
+      readonly eventType: string;
+      readonly message: string;
+    }
   /** An endpoint failed; it is tried last from now on. */
   | { readonly type: 'endpoint-failed'; readonly endpoint: string; readonly message: string }
   /** The auth hook was asked for fresh headers after a 401. */

@@ -8,9 +8,11 @@ import { DELETE_METHOD, IDEMPOTENCY_META_KEY, WireCode } from '@taskstream/proto
 import type {
   CallToolOptions,
   DetailedTask,
+  EventSchemas,
   Follow,
   FollowOptions,
   InputResponse,
+  NoSchemas,
   OnInputRequest,
   RequestOptions,
   TaskClient,
@@ -116,7 +118,7 @@ class ChannelTaskClient implements TaskClient {
     return this.#handle(taskId, options.onInputRequest ?? this.#onInputRequest);
   }
 
-  followTask(taskId: string, options: FollowOptions = {}): Follow {
+  followTask<E extends EventSchemas = NoSchemas>(taskId: string, options: FollowOptions<E> = {}): Follow<E> {
     return new FollowRun(this.#transport, taskId, options);
   }
 

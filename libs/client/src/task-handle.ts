@@ -7,10 +7,12 @@
 import type { SystemEvent } from '@taskstream/protocol';
 import type {
   DetailedTask,
+  EventSchemas,
   Follow,
   FollowItem,
   FollowOptions,
   InputResponse,
+  NoSchemas,
   OnInputRequest,
   RequestOptions,
   TaskClient,
@@ -49,7 +51,7 @@ export class RunningTask implements TaskHandle {
     this.#onInputRequest = onInputRequest;
   }
 
-  events(options: FollowOptions = {}): Follow {
+  events<E extends EventSchemas = NoSchemas>(options: FollowOptions<E> = {}): Follow<E> {
     const asks = this.#onInputRequest !== undefined;
     const run: FollowRun = new FollowRun(this.#transport, this.taskId, options, {
       elicitation: asks,
@@ -179,7 +181,7 @@ export class AnsweredCall implements TaskHandle {
     this.immediate = result;
   }
 
-  events(): Follow {
+  events<E extends EventSchemas = NoSchemas>(): Follow<E> {
     return emptyFollow(this.immediate);
   }
 
@@ -209,13 +211,13 @@ function answeredOutcome(result: ToolResult): TaskOutcome {
   return { status: 'completed', result };
 }
 
-function emptyFollow(result: ToolResult): Follow {
+function emptyFollow<E extends EventSchemas>(result: ToolResult): Follow<E> {
   const end = { done: true, value: undefined } as const;
   return {
     taskId: '',
     lastSeq: undefined,
     outcome: Promise.resolve(answeredOutcome(result)),
-    next: (): Promise<IteratorResult<FollowItem, undefined>> => Promise.resolve(end),
+    next: (): Promise<IteratorResult<FollowItem<E>, undefined>> => Promise.resolve(end),
     return: () => Promise.resolve(end),
     [Symbol.asyncIterator]() {
       return this;

@@ -1,8 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { localStorageCursorStore, memoryCursorStore, type CursorStore } from '../src/cursor-store.js';
+import { indexedDbCursorStore } from '../src/indexed-db.js';
 import { FileCursorStore } from '../src/node.js';
 
 let folder = '';
@@ -19,6 +21,7 @@ function fakeStorage(): Pick<Storage, 'getItem' | 'setItem'> & { readonly values
 const STORES: readonly [string, () => CursorStore][] = [
   ['memory', () => memoryCursorStore()],
   ['local storage', () => localStorageCursorStore({ storage: fakeStorage() })],
+  ['IndexedDB', () => indexedDbCursorStore({ factory: new IDBFactory() })],
   ['file', () => new FileCursorStore(join(folder, 'new', 'cursors.json'))],
   ['file, synced', () => new FileCursorStore(join(folder, 'cursors.json'), { sync: true })],
 ];
@@ -75,6 +78,15 @@ describe('the file store', () => {
     await expect(store.save('a', 1)).rejects.toThrow(path());
     expect(await readFile(path(), 'utf8')).toBe(content);
   });
+});
+
+it('the IndexedDB store is shared with other pages, and reports a database that does not open', async () => {
+  const factory = new IDBFactory();
+  await indexedDbCursorStore({ factory, name: 'app' }).save('a', 5);
+  expect(await indexedDbCursorStore({ factory, name: 'app' }).load('a')).toBe(5);
+  expect(await indexedDbCursorStore({ factory, name: 'other' }).load('a')).toBeUndefined();
+  await new Promise((resolve) => factory.open('newer', 2).addEventListener('success', resolve));
+  await expect(indexedDbCursorStore({ factory, name: 'newer' }).load('a')).rejects.toThrow('version');
 });
 
 it('the local storage store gives what is no number to the check of the caller', () => {

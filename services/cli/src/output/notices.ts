@@ -32,6 +32,8 @@ function textOf(notice: Notice): string | undefined {
       return `${notice.endpoint} failed: ${notice.message}`;
     case 'retrying-request':
       return `${notice.method} is sent again in ${notice.waitMs} ms: ${notice.message}`;
+    case 'payload-invalid':
+      return `event ${notice.seq} (${notice.eventType}) breaks its schema: ${notice.message}`;
     case 'tool-rejected':
       return `tool ${notice.tool} is left out: ${notice.message}`;
   }
