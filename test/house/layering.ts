@@ -49,6 +49,7 @@ export const DIRECTION: Readonly<Record<string, Rule>> = {
   'libs/protocol': { imports: [], pure: true, browserSafe: true },
   'libs/core': { imports: ['libs/protocol'], pure: true, browserSafe: true },
   'libs/client': { imports: ['libs/protocol'], browserSafe: true, nodeDoor: 'libs/client/src/node.ts' },
+  'libs/react': { imports: ['libs/client'], browserSafe: true },
   'libs/jetstream': { imports: ['libs/protocol', 'libs/core'], broker: true },
   'libs/worker': { imports: ['libs/protocol', 'libs/core'] },
   'libs/service-host': { imports: ['libs/protocol'] },

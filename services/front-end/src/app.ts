@@ -23,6 +23,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { RESOURCE_METADATA_PATH } from './auth/authenticator.js';
 import { closeWithConnection, endAfterBody } from './http/connection-end.js';
+import { cors } from './http/cors.js';
 import { parseJsonBody } from './http/json-body.js';
 import { replyError, writeError, type JsonRpcId } from './http/json-rpc-reply.js';
 import { standardHeaders } from './http/mcp-headers.js';
@@ -78,6 +79,7 @@ export function buildApp(parts: AppParts): App {
   });
   http.addHook('onRequest', hostHeaderValidation(parts.allowedHosts ?? localhostAllowedHostnames()));
   http.addHook('onRequest', originValidation(parts.allowedOrigins ?? localhostAllowedOrigins()));
+  http.addHook('onRequest', cors);
   http.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const { requestBytesMax, refusedBodyMsMax } = parts.mcp.limits;
     reply.hijack();
