@@ -112,6 +112,8 @@ export const ChildSpawned = z.looseObject({
   /** What the parent calls it; unique within the parent. */
   name: z.string(),
   tool: z.string(),
+  /** Whether it goes on when its parent has ended. Absent: no. */
+  abandoned: z.boolean().optional(),
 });
 export type ChildSpawned = z.infer<typeof ChildSpawned>;
 

@@ -17,7 +17,9 @@ export function limitsOf(
     // A subject token has no dots, and no tool's name has a tilde.
     limits.push({ scope: `tool-${spec.tool.replaceAll('.', '~')}`, max: tool.runningMax });
   }
-  if (ownerRunningMax !== undefined) limits.push({ scope: `owner-${spec.fairnessKey}`, max: ownerRunningMax });
+  // A child runs in its parent's place: waiting for another one, the parent could wait for ever.
+  if (ownerRunningMax !== undefined && spec.parent === undefined)
+    limits.push({ scope: `owner-${spec.fairnessKey}`, max: ownerRunningMax });
   return limits;
 }
 

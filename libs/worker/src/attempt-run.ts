@@ -17,12 +17,15 @@ import {
   type TaskSpec,
   type Tail,
 } from '@taskstream/core';
-import type { StatusPayload } from '@taskstream/protocol';
+import { TERMINAL_STATUSES, type StatusPayload } from '@taskstream/protocol';
 import { dueInMs, limitsOf } from './admission.js';
-import type { Tool, ToolResult } from './define-tool.js';
+import type { Tool } from './define-tool.js';
+import type { ToolResult } from './tool-result.js';
 import { afterMs } from './long-timer.js';
 import { AttemptTimeout, failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
+import { Children, type ChildPorts } from './children.js';
 import { InputDesk } from './input-desk.js';
+import { PARENT_OVER, parentIsOver, watchParent } from './parent-watch.js';
 import { RunningTask } from './running-task.js';
 import type { WorkerObserver, WorkerOptions } from './worker-options.js';
 
@@ -32,9 +35,18 @@ type StopReason =
   | { readonly type: 'hand_over' }
   | { readonly type: 'expired' };
 
+/** What lets the tools of a worker spawn tasks. */
+export interface ChildSupport {
+  readonly ports: ChildPorts | undefined;
+  /** Lends the attempt's slot while it waits for a child; what is returned takes it back. */
+  readonly lend: () => () => void;
+}
+
 const DISPATCH_TRIES_MAX = 5;
 /** A longer message of an attempt that failed is cut, in characters. */
 const MESSAGE_LENGTH_MAX = 4_000;
+/** How an attempt ends that ends its task. */
+const ENDS: ReadonlySet<string> = new Set(TERMINAL_STATUSES);
 /** Told to stop before the tool was called: it is not called any more. */
 const NOT_RUN: Outcome = { type: 'silent', why: 'told to stop before it began' };
 
@@ -44,6 +56,7 @@ export class AttemptRun {
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #options: WorkerOptions;
   readonly #observer: WorkerObserver;
+  readonly #childSupport: ChildSupport;
   readonly #abort = new AbortController();
   readonly #claimedAt = performance.now();
   #stop: StopReason | undefined;
@@ -56,12 +69,14 @@ export class AttemptRun {
     tools: ReadonlyMap<string, Tool>,
     options: WorkerOptions,
     observer: WorkerObserver,
+    childSupport: ChildSupport = { ports: undefined, lend: () => () => undefined },
   ) {
     this.#item = item;
     this.#store = store;
     this.#tools = tools;
     this.#options = options;
     this.#observer = observer;
+    this.#childSupport = childSupport;
   }
 
   get taskId(): string {
@@ -145,6 +160,13 @@ export class AttemptRun {
       this.#observer.released({ taskId: spec.taskId, why: 'expired' });
       return;
     }
+    if (await parentIsOver(this.#store, spec)) {
+      await this.#orLostRace(this.#store.failTask(spec, tail, { status: 'cancelled', statusMessage: PARENT_OVER }));
+      await this.#leave(spec);
+      await this.#item.ack();
+      this.#observer.released({ taskId: spec.taskId, why: 'its parent is over' });
+      return;
+    }
     const tool = this.#tools.get(spec.tool);
     if (tool === undefined) {
       await this.#item.nak(this.#options.unknownToolRetryMs);
@@ -175,6 +197,19 @@ export class AttemptRun {
         (status, awaited) => log.appendStatus(status, awaited),
         signal,
       );
+      const children = new Children({
+        spec,
+        log,
+        ports: this.#childSupport.ports,
+        signal,
+        earlierSeq: tail.nextSeq,
+        bounds: this.#options,
+        lend: this.#childSupport.lend,
+      });
+      watchParent(this.#store, spec, this.#options.parentCheckMs, over.signal, {
+        end: () => this.#requestStop({ type: 'cancel', reason: PARENT_OVER }),
+        error: (error) => this.#observer.itemFailed({ taskId: spec.taskId, error }),
+      });
       const task = new RunningTask({
         spec,
         events: tool.events,
@@ -183,6 +218,7 @@ export class AttemptRun {
         log,
         state: this.#store.openState(spec.taskId, log.attempt),
         desk,
+        children,
         signal,
         bounds: this.#options,
       });
@@ -199,6 +235,7 @@ export class AttemptRun {
       const outcome = this.#stop === undefined ? await this.#execute(spec, tool, log, task) : NOT_RUN;
       await task.finish();
       const how = await this.#conclude(outcome, spec, tool, log, start.failures);
+      if (ENDS.has(how)) await this.#endChildren(children, how);
       const error: unknown = how === 'silent' ? log.signal.reason : undefined;
       this.#observer.attemptEnded({
         ...facts,
@@ -237,6 +274,11 @@ export class AttemptRun {
   /** Gives the task's places among the running ones up: before its item is removed, or given back for a while. */
   #leave(spec: TaskSpec): Promise<void> {
     return this.#item.leave(this.#limits(spec));
+  }
+
+  async #endChildren(children: Children, how: string): Promise<void> {
+    const unasked = await children.cancel(`The task that spawned it is ${how}`);
+    for (const { taskId, error } of unasked) this.#observer.itemFailed({ taskId, error });
   }
 
   async #orLostRace<T>(append: Promise<T>): Promise<T> {

@@ -17,7 +17,10 @@ import { describeIssues, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
 import { declareEvents, type DeclaredEvents, type EventDeclarations, type PayloadOf } from './declared-events.js';
 import type { InputRequest } from './input-desk.js';
+import type { ChildTask } from './child-task.js';
+import type { SpawnOptions } from './children.js';
 import type { TaskMailbox } from './task-mailbox.js';
+import type { ToolResult } from './tool-result.js';
 
 /** What a user did with a form. */
 export type ElicitAnswer<Content> =
@@ -138,16 +141,13 @@ export interface Task<Events extends EventDeclarations = EventDeclarations> {
   progress(done: number, total?: number, message?: string): Promise<void>;
   /** What clients steer in, and whether they paused the task. */
   readonly mailbox: TaskMailbox;
-}
-
-/** One block of a tool's result, as MCP defines them; passed on as it is. */
-export type ContentBlock = { readonly type: string } & Readonly<Record<string, unknown>>;
-
-/** A `CallToolResult`. */
-export interface ToolResult {
-  readonly content: ReadonlyArray<ContentBlock>;
-  readonly structuredContent?: Readonly<Record<string, unknown>>;
-  readonly isError?: boolean;
+  /**
+   * Spawns a task of its own, with the same owner; the same child again in a later attempt. It is cancelled when this
+   * task ends, unless `abandon` says otherwise.
+   * @throws ToolError when there is no such tool, a name is used twice, or `childrenMax` or `childDepthMax` is reached;
+   *   TaskstreamError log_unavailable, stream_full
+   */
+  spawn(tool: string, input: Readonly<Record<string, unknown>>, options?: SpawnOptions): Promise<ChildTask>;
 }
 
 export interface ToolOptions<

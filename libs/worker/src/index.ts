@@ -2,7 +2,6 @@ export {
   defineTool,
   InvalidArguments,
   InvalidResult,
-  type ContentBlock,
   type ElicitAnswer,
   type SampleParams,
   type SampleResult,
@@ -12,11 +11,13 @@ export {
   type Task,
   type Tool,
   type ToolOptions,
-  type ToolResult,
 } from './define-tool.js';
 export type { EventDeclaration, EventDeclarations } from './declared-events.js';
+export type { ChildTask, TaskOutcome } from './child-task.js';
+export type { ChildPorts, SpawnOptions } from './children.js';
 export type { InputRequest } from './input-desk.js';
 export type { SteerMessage, TaskMailbox } from './task-mailbox.js';
 export { RetryableError, StateMisuse, StepTimeout, ToolError, ToolProtocolError } from './tool-errors.js';
 export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';
+export type { ContentBlock, ToolResult } from './tool-result.js';
 export { WorkerRuntime, type WorkerParts } from './worker-runtime.js';

@@ -5,7 +5,8 @@
  */
 import { isTaskstreamError } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
-import { InvalidResult, type ToolResult } from './define-tool.js';
+import { InvalidResult } from './define-tool.js';
+import type { ToolResult } from './tool-result.js';
 import { RetryableError, StateMisuse, ToolProtocolError } from './tool-errors.js';
 
 export type Outcome =

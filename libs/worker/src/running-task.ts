@@ -20,6 +20,8 @@ import { draftOf, type DeclaredEvents } from './declared-events.js';
 import type { ElicitAnswer, SampleParams, SampleResult, StepFunction, StepOptions, Task } from './define-tool.js';
 import type { InputDesk, InputRequest } from './input-desk.js';
 import { ObservedPromises } from './observed-promise.js';
+import type { ChildTask } from './child-task.js';
+import type { Children, SpawnOptions } from './children.js';
 import { StepDesk, type StepBounds } from './step-desk.js';
 import { RunningMailbox } from './task-mailbox.js';
 import { ToolError } from './tool-errors.js';
@@ -46,6 +48,8 @@ export interface RunningTaskParts {
   readonly log: AttemptLog;
   readonly state: AttemptState;
   readonly desk: InputDesk;
+  /** Absent where tasks cannot be spawned. */
+  readonly children?: Children;
   readonly signal: AbortSignal;
   readonly bounds: StepBounds & CheckpointBounds;
 }
@@ -62,10 +66,11 @@ export class RunningTask implements Task {
   readonly #steps: StepDesk;
   readonly #checkpoints: CheckpointDesk;
   readonly #emits = new ObservedPromises();
+  readonly #children: Children | undefined;
   readonly #where: () => string;
   #onLateEmit: ((type: string) => void) | undefined;
 
-  constructor({ spec, events, steerable, taken, log, state, desk, signal, bounds }: RunningTaskParts) {
+  constructor({ spec, events, steerable, taken, log, state, desk, children, signal, bounds }: RunningTaskParts) {
     this.id = spec.taskId;
     this.given = spec.given ?? {};
     this.attempt = log.attempt;
@@ -73,6 +78,7 @@ export class RunningTask implements Task {
     this.#log = log;
     this.#desk = desk;
     this.#events = events;
+    this.#children = children;
     this.#where = () => attemptName(spec.tool, spec.taskId, log.attempt);
     const tell = (event: EventDraft) => void this.#watch(log.append([event], () => true));
     this.#steps = new StepDesk(this.#where, spec.taskId, log, state, signal, bounds, tell);
@@ -189,6 +195,11 @@ export class RunningTask implements Task {
     const message = SampleResponse.safeParse(response);
     if (message.success) return message.data;
     throw new ToolError(`The answer to ${name} is no message: ${describeIssues(message.error, response, 'response')}`);
+  }
+
+  async spawn(tool: string, input: Readonly<Record<string, unknown>>, options?: SpawnOptions): Promise<ChildTask> {
+    if (this.#children === undefined) throw new ToolError(`${this.#where()}: spawn: tasks cannot be spawned here`);
+    return this.#children.spawn(tool, input, options);
   }
 
   /** Asks what the tool wants to know first and the client has not said yet. */

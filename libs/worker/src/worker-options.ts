@@ -38,6 +38,14 @@ export const workerOptionsShape = {
     .meta({ description: 'Largest value of a checkpoint, as JSON' }),
   checkpointsMax: z.int().positive().default(100).meta({ description: 'Names of checkpoints of one attempt' }),
   checkpointEventMs: ms.default(1_000).meta({ description: 'Least time between two events of one checkpoint' }),
+  childrenMax: z.int().positive().default(100).meta({ description: 'Children that one task may spawn' }),
+  childDepthMax: z.int().positive().default(5).meta({ description: 'How deep children may be nested' }),
+  childWaitsMax: z.int().positive().default(1_000).meta({
+    description: 'Attempts of this worker that wait for children and lend their slots meanwhile; more keep theirs',
+  }),
+  parentCheckMs: ms
+    .default(10_000)
+    .meta({ description: 'Interval at which a child looks whether its parent has ended' }),
   pullRetryMs: ms.default(500).meta({ description: 'Wait after a pull that failed' }),
 } as const;
 

@@ -7,6 +7,7 @@
 import type { AttemptStore, ClaimedItem, WorkQueue } from '@taskstream/core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AttemptRun } from './attempt-run.js';
+import type { ChildPorts } from './children.js';
 import type { Tool } from './define-tool.js';
 import type { WorkerObserver, WorkerOptions } from './worker-options.js';
 
@@ -14,6 +15,8 @@ export interface WorkerParts {
   readonly tools: ReadonlyArray<Tool>;
   readonly attempts: AttemptStore;
   readonly work: WorkQueue;
+  /** Absent: the tools of this worker cannot spawn tasks. */
+  readonly children?: ChildPorts;
   readonly options: WorkerOptions;
   readonly observer: WorkerObserver;
 }
@@ -26,6 +29,8 @@ export class WorkerRuntime {
   readonly #runs = new Map<AttemptRun, Promise<void>>();
   readonly #stopPulling = new AbortController();
   #pulls = new Set<Promise<void>>();
+  /** Slots of attempts that wait for children. */
+  #lent = 0;
 
   /** @throws TypeError when two tools have one name */
   constructor(parts: WorkerParts) {
@@ -66,7 +71,10 @@ export class WorkerRuntime {
     const share = Math.max(1, Math.floor(this.#parts.options.slots / Math.max(1, this.#queues.length)));
     for (const queue of this.#queues.slice()) {
       const asked = this.#asked.get(queue) ?? 0;
-      const free = Math.min(share - asked, this.#parts.options.slots - this.#runs.size - this.#askedInAll());
+      const free = Math.min(
+        share - asked,
+        this.#parts.options.slots + this.#lent - this.#runs.size - this.#askedInAll(),
+      );
       if (free > 0 && !this.#stopPulling.signal.aborted) this.#pull(queue, free);
     }
   }
@@ -111,9 +119,20 @@ export class WorkerRuntime {
     });
   }
 
+  /** An attempt that waits for a child holds no slot, so that the child can have it. It takes it back when it goes on. */
+  #lend(): () => void {
+    if (this.#lent >= this.#parts.options.childWaitsMax) return () => undefined;
+    this.#lent++;
+    this.#fill();
+    return () => void this.#lent--;
+  }
+
   #run(item: ClaimedItem): void {
     const { attempts, options, observer } = this.#parts;
-    const run = new AttemptRun(item, attempts, this.#tools, options, observer);
+    const run = new AttemptRun(item, attempts, this.#tools, options, observer, {
+      ports: this.#parts.children,
+      lend: () => this.#lend(),
+    });
     const done = run
       .run()
       .catch((error: unknown) => observer.itemFailed({ taskId: item.taskId, error }))

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { defineTool, type Task, type ToolResult } from '../src/define-tool.js';
+import { defineTool, type Task } from '../src/define-tool.js';
+import type { ToolResult } from '../src/tool-result.js';
 import { RetryableError, ToolError, ToolProtocolError } from '../src/tool-errors.js';
 import { FakeTask, specOf } from './support/fakes.js';
 import { never, scene, toolOf, type Body } from './support/scene.js';

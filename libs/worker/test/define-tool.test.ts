@@ -2,7 +2,8 @@
 import { ToolDefinition } from '@taskstream/core';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { defineTool, InvalidArguments, InvalidResult, type Task, type ToolResult } from '../src/define-tool.js';
+import { defineTool, InvalidArguments, InvalidResult, type Task } from '../src/define-tool.js';
+import type { ToolResult } from '../src/tool-result.js';
 
 const base = {
   name: 'tool',

@@ -10,6 +10,7 @@ import {
   openToolPublisher,
   provision,
   storeOptionsOf,
+  watchToolCatalogue,
   type Broker,
   type Store,
 } from '@taskstream/jetstream';
@@ -35,6 +36,7 @@ export class WorkerService {
   readonly #readiness = createReadiness(['nats', 'tools']);
   #broker: Broker | undefined;
   #store: Store | undefined;
+  #catalogue: { close(): void } | undefined;
   #runtime: WorkerRuntime | undefined;
   #ops: OpsServer | undefined;
 
@@ -75,10 +77,15 @@ export class WorkerService {
     await (await openToolPublisher(broker, options)).publish(tools.map((t) => t.definition));
     this.#readiness.pass('tools');
     this.#store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
+    const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
+      this.#logger.warn({ tool, why }, 'a tool definition is left out; its worker may be of another version'),
+    );
+    this.#catalogue = catalogue;
     const runtime = new WorkerRuntime({
       tools,
       attempts: this.#store.attempts,
       work: this.#store.work,
+      children: { tasks: this.#store.tasks, events: this.#store.events, catalogue },
       options: { ...config, worker },
       observer: this.#observer(),
     });
@@ -100,6 +107,7 @@ export class WorkerService {
   async stop(): Promise<void> {
     this.#readiness.fail('draining', 'this worker is shutting down');
     await this.#runtime?.drain();
+    this.#catalogue?.close();
     this.#store?.close();
     await this.#broker?.close();
     await this.#ops?.close();

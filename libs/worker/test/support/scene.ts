@@ -4,7 +4,8 @@
 import type { ClaimedItem, TaskSpec } from '@taskstream/core';
 import * as z from 'zod';
 import { AttemptRun } from '../../src/attempt-run.js';
-import { defineTool, type Task, type Tool, type ToolOptions, type ToolResult } from '../../src/define-tool.js';
+import { defineTool, type Task, type Tool, type ToolOptions } from '../../src/define-tool.js';
+import type { ToolResult } from '../../src/tool-result.js';
 import type { WorkerOptions } from '../../src/worker-options.js';
 import { FakeTask, itemOf, OPTIONS, recordingObserver, specOf } from './fakes.js';
 
