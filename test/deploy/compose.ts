@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { FrontEndConfig, OTHER_KEYS as FRONT_END_OTHER_KEYS } from '../../services/front-end/src/config.js';
 import { OTHER_KEYS as WORKER_OTHER_KEYS, WorkerConfig } from '../../services/worker/src/config.js';
+import { chooseAuthenticator } from '../../services/front-end/src/auth/authenticator.js';
 import { imageOf, type Stage } from './dockerfile.js';
 
 const Service = z.looseObject({
@@ -32,7 +33,7 @@ const Compose = z.looseObject({ services: z.record(z.string(), Service), volumes
 export type Compose = z.infer<typeof Compose>;
 
 /** Stand-ins for what the user has to set. */
-export const GIVEN = { TASKSTREAM_STATIC_TOKENS: 'me:a-token', TASKSTREAM_SESSION_KEY: 'x'.repeat(32) };
+export const GIVEN = { TASKSTREAM_STATIC_TOKENS: 'me:a-token-of-20-letters', TASKSTREAM_SESSION_KEY: 'x'.repeat(32) };
 
 export function parseCompose(text: string): Compose {
   const filled = text.replaceAll(/\$\{(\w+)(?::[?-][^}]*)?\}/g, (_, name: string) =>
@@ -100,6 +101,7 @@ function ownFaults(
     }
     const nats = natsServices(compose).map(([name]) => `nats://${name}:4222`);
     if (config.natsUrl.toSorted().join() !== nats.toSorted().join()) say('natsUrl does not name every NATS node');
+    if (target === 'front-end') chooseAuthenticator(config as unknown as FrontEndConfig);
     if (config.replicas > nats.length) say(`asks for ${config.replicas} replicas of ${nats.length} nodes`);
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;

@@ -3,6 +3,8 @@
  *
  * The compiler's step is left out: the tests run on its result anyway. `npm run images:check` carries out all steps.
  */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startNats, type TestNats } from '../support/nats.js';
 import { callTask, expectContiguous, readStream } from '../support/rpc.js';
@@ -22,6 +24,15 @@ afterAll(async () => {
   for (const one of trees.values()) await one[Symbol.asyncDispose]();
   await nats?.[Symbol.asyncDispose]();
 });
+
+/** Metrics that the dashboards of k8s/components/monitoring name. */
+function dashboardMetrics(): string[] {
+  const directory = fileURLToPath(new URL('../../k8s/components/monitoring/dashboards/', import.meta.url));
+  const expressions = readdirSync(directory).flatMap((file) =>
+    [...readFileSync(directory + file, 'utf8').matchAll(/"expr": "((?:[^"\\]|\\.)*)"/g)].map(([, expr]) => expr ?? ''),
+  );
+  return [...new Set(expressions.flatMap((expr) => expr.match(/\b(?:taskstream|process|nodejs)_\w+/g) ?? []))];
+}
 
 describe('each tree', () => {
   it.each(TARGETS)('%s holds neither sources nor development dependencies nor other services', async (target) => {
@@ -55,6 +66,20 @@ it('front end and worker start from their trees and serve a task; the command li
   const listed = await tree('cli').run(['tools', '--url', endpoint]);
   expect(listed.stdout).toContain('audit_repository');
   expect(listed.code).toBe(0);
+
+  // What the dashboards ask for is there.
+  const texts = await Promise.all(
+    [frontEnd, worker].map(async ({ ready }) => (await fetch(`${String(ready['ops'])}/metrics`)).text()),
+  );
+  const known = new Set(
+    texts
+      .join('\n')
+      .match(/^# TYPE \S+/gm)
+      ?.map((line) => line.slice('# TYPE '.length)),
+  );
+  const asked = dashboardMetrics();
+  expect(asked.length).toBeGreaterThan(10);
+  for (const name of asked) expect([...known]).toContain(name.replace(/_bucket$/, ''));
 
   for (const service of [frontEnd, worker]) service.child.kill('SIGTERM');
   expect(await Promise.all([frontEnd.exited, worker.exited])).toEqual([0, 0]);
