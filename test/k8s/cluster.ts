@@ -22,7 +22,12 @@ interface Kinds {
   StatefulSet: IStatefulSet;
   PodDisruptionBudget: IPodDisruptionBudget;
   HorizontalPodAutoscaler: IHorizontalPodAutoscaler;
-  ScaledObject: IScaledObject & { spec?: { fallback?: { behavior?: string } } };
+  ScaledObject: IScaledObject & {
+    spec?: {
+      fallback?: { behavior?: string };
+      advanced?: { scalingModifiers?: { formula?: string; target?: string; activationTarget?: string } };
+    };
+  };
   Gateway: IGateway;
   HTTPRoute: IHTTPRoute;
   PodMonitor: IPodMonitor;

@@ -15,7 +15,9 @@ import {
   openStore,
   provision,
   provisionQueue,
-  queueConsumer,
+  LINES,
+  lineConsumer,
+  queueConsumers,
   SILENT_OBSERVER,
   StoreOptions,
   WORK_STREAM,
@@ -36,24 +38,22 @@ const NODES = ['nats-0', 'nats-1', 'nats-2'] as const;
 const WAITING = 7;
 const RUNNING = 3;
 
-const ScaledObject = z.object({
-  spec: z.looseObject({
-    triggers: z.tuple([
-      z.object({
-        type: z.literal('nats-jetstream'),
-        metadata: z.looseObject({
-          natsServerMonitoringEndpoint: z.string(),
-          account: z.string(),
-          stream: z.string(),
-          consumer: z.string(),
-        }),
-      }),
-    ]),
-  }),
+const TriggerMetadata = z.looseObject({
+  natsServerMonitoringEndpoint: z.string(),
+  account: z.string(),
+  stream: z.string(),
+  consumer: z.string(),
 });
-const trigger: Trigger = ScaledObject.parse(parse(k8s('components/keda-worker/scaled-object.yaml'))).spec.triggers[0]
-  .metadata;
-const QUEUE = trigger.consumer.replace(/^QUEUE_/, '');
+const ScaledObject = z.object({
+  spec: z.looseObject({ triggers: z.array(z.looseObject({ metadata: TriggerMetadata })) }),
+});
+const triggers: Trigger[] = ScaledObject.parse(
+  parse(k8s('components/keda-worker/scaled-object.yaml')),
+).spec.triggers.map((one) => one.metadata);
+const QUEUE = 'default';
+/** The line that the tasks of the test stand in: where nobody has ranked them. */
+const LINE = LINES.find(({ name }) => name === 'QUEUE') as (typeof LINES)[number];
+const trigger = triggers.find((one) => one.consumer === lineConsumer(QUEUE, LINE)) as Trigger;
 
 interface Node {
   readonly name: string;
@@ -133,7 +133,7 @@ const scaler = (anyNode: string, change: Partial<Trigger> = {}): KedaScaler =>
 
 /** Empty while there is none. */
 async function leader(): Promise<string> {
-  const info = await on.broker.jsm.consumers.info(WORK_STREAM, queueConsumer(QUEUE)).catch(() => undefined);
+  const info = await on.broker.jsm.consumers.info(WORK_STREAM, lineConsumer(QUEUE, LINE)).catch(() => undefined);
   return info?.cluster?.leader ?? '';
 }
 
@@ -176,8 +176,12 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 });
 
-it('the trigger names the stream and the consumer of the code', () => {
-  expect(trigger).toMatchObject({ stream: WORK_STREAM, consumer: queueConsumer(QUEUE), account: '$G' });
+it('the triggers name the stream and every consumer of the queue', async () => {
+  expect(triggers.map((one) => one.consumer)).toEqual(queueConsumers(QUEUE));
+  for (const one of triggers) expect(one).toMatchObject({ stream: WORK_STREAM, account: '$G' });
+  // The lines that nothing stands in are there, too: a missing consumer would be an error, and no sum.
+  const lags = await Promise.all(triggers.map((one) => scaler(NODES[0], one).poll()));
+  expect(lags).toEqual(triggers.map((one) => (one === trigger ? WAITING + RUNNING : 0)));
 });
 
 describe('whichever node the endpoint leads to', () => {

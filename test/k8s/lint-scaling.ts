@@ -1,5 +1,5 @@
 /** Rules for autoscalers and monitors. */
-import { queueConsumer, WORK_STREAM } from '@taskstream/jetstream';
+import { queueConsumers, WORK_STREAM } from '@taskstream/jetstream';
 import { bytesOf, isSubset, type Cluster } from './cluster.js';
 import type { Facts, Say } from './rule.js';
 
@@ -49,36 +49,39 @@ function lintKeda(cluster: Cluster, facts: Facts, say: Say): void {
       `minReplicaCount ${least} is not this overlay’s`,
     );
     rule((spec?.maxReplicaCount ?? 100) > least, 'maxReplicaCount leaves nothing to scale');
-    rule((spec?.triggers ?? []).length > 0, 'has no trigger');
-    for (const { type, metadata: trigger } of spec?.triggers ?? []) {
+    const triggers = spec?.triggers ?? [];
+    const consumers = triggers.map((one) => one.metadata['consumer']);
+    const queue = facts.queues.find((name) =>
+      consumers.some((consumer) => queueConsumers(name).includes(consumer ?? '')),
+    );
+    const wanted = queue === undefined ? [] : queueConsumers(queue);
+    rule(queue !== undefined, `${consumers.join(', ')} serve no queue`);
+    rule(sorted(consumers) === sorted(wanted), `not every line of the queue counts once: ${wanted.join(', ')}`);
+    const modifiers = spec?.advanced?.scalingModifiers;
+    const summands = modifiers?.formula?.split('+').map((word) => word.trim()) ?? [];
+    rule(sorted(summands) === sorted(triggers.map((one) => one.name)), 'the formula is not the sum of all lines');
+    rule(modifiers?.activationTarget === '0', 'tasks wait for others before a first worker comes');
+    if (typeof worker !== 'string') {
+      rule(modifiers?.target === String(worker.slots), `the target is not slots, ${worker.slots}`);
+      rule((spec?.maxReplicaCount ?? 100) * worker.slots <= worker.runningTasksMax, 'more slots than runningTasksMax');
+    }
+    const headless = cluster.find('StatefulSet', 'nats')?.spec?.serviceName ?? '';
+    const namespace = cluster.find('Deployment', 'taskstream-worker')?.metadata?.namespace ?? '';
+    const port = cluster.find('Service', headless)?.spec?.ports?.find((one) => one.name === 'monitor')?.port;
+    // The scaler puts a pod's name before it; any other service gives it a follower, which reports 0.
+    const endpoint = `${headless}.${namespace}.svc.cluster.local:${port}`;
+    for (const { type, metadata: trigger } of triggers) {
       rule(type === 'nats-jetstream', `${type} is no scaler of queues`);
-      rule(
-        Object.keys(trigger).toSorted().join() === KEDA_KEYS.toSorted().join(),
-        'keys that the scaler does not read',
-      );
-      const headless = cluster.find('StatefulSet', 'nats')?.spec?.serviceName ?? '';
-      const namespace = cluster.find('Deployment', 'taskstream-worker')?.metadata?.namespace ?? '';
-      const port = cluster.find('Service', headless)?.spec?.ports?.find((one) => one.name === 'monitor')?.port;
-      // The scaler puts a pod's name before it; any other service gives it a follower, which reports 0.
-      const endpoint = `${headless}.${namespace}.svc.cluster.local:${port}`;
+      rule(sorted(Object.keys(trigger)) === sorted(KEDA_KEYS), 'keys that the scaler does not read');
       rule(trigger['natsServerMonitoringEndpoint'] === endpoint, `the endpoint is not ${endpoint}`);
       rule(trigger['account'] === '$G', 'nats.conf defines no accounts');
       rule(trigger['stream'] === WORK_STREAM, `${trigger['stream']} is not the stream of work`);
-      rule(
-        facts.queues.some((queue) => trigger['consumer'] === queueConsumer(queue)),
-        `${trigger['consumer']} serves no queue`,
-      );
-      const activation = Number(trigger['activationLagThreshold']);
-      rule(activation === 0, 'tasks wait for others before a first worker comes');
-      if (typeof worker !== 'string') {
-        rule(Number(trigger['lagThreshold']) === worker.slots, `lagThreshold is not slots, ${worker.slots}`);
-        rule(
-          (spec?.maxReplicaCount ?? 100) * worker.slots <= worker.runningTasksMax,
-          'more slots than runningTasksMax',
-        );
-      }
     }
   }
+}
+
+function sorted(words: ReadonlyArray<string | undefined>): string {
+  return words.toSorted().join();
 }
 
 function lintHpa(cluster: Cluster, facts: Facts, say: Say): void {

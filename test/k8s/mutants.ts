@@ -36,7 +36,8 @@ const HPA = 'HorizontalPodAutoscaler/taskstream-front-end';
 const ROUTE = 'HTTPRoute/taskstream';
 const CONFIG = 'ConfigMap/taskstream';
 const CONTAINER = 'spec template spec containers 0';
-const TRIGGER = 'spec triggers 0 metadata';
+const TRIGGER = 'spec triggers 1 metadata';
+const FORMULA = 'spec advanced scalingModifiers';
 
 function mutant(
   caughtBy: string,
@@ -225,6 +226,11 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('keda', 'a short name of the endpoint', KEDA, `${TRIGGER} natsServerMonitoringEndpoint`, 'nats-headless:8222'),
   mutant('keda', 'another stream', KEDA, `${TRIGGER} stream`, 'TASKS'),
   mutant('keda', 'another consumer', KEDA, `${TRIGGER} consumer`, 'default'),
+  mutant('keda', 'a line counted twice', KEDA, `${TRIGGER} consumer`, 'FIRST_default'),
+  mutant('keda', 'a line left out of the sum', KEDA, `${FORMULA} formula`, 'line_first + line_queue + line_last'),
+  mutant('keda', 'the longest line instead of the sum', KEDA, FORMULA, GONE),
+  mutant('keda', 'a first task that waits for others', KEDA, `${FORMULA} activationTarget`, '5'),
+  mutant('schema', 'a misspelt field of the formula', KEDA, `${FORMULA} activationThreshold`, '0'),
   mutant('keda', 'a misspelt key', KEDA, `${TRIGGER} lagTreshold`, '10'),
   mutant('keda', 'a threshold that is not the slots', CONFIG, 'data TASKSTREAM_SLOTS', '20'),
   mutant('keda', 'an account that is not there', KEDA, `${TRIGGER} account`, 'APP'),

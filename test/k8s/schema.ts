@@ -27,9 +27,11 @@ const MODULES: Readonly<Record<string, string>> = {
 
 /** Fields that are younger than the newest package that runs on Node 20, by apiVersion/kind. */
 const YOUNGER: Readonly<Record<string, string>> = {
-  // KEDA 2.17
-  'keda.sh/v1alpha1/ScaledObject':
-    "{ spec?: { fallback?: { behavior?: 'static' | 'currentReplicas' | 'currentReplicasIfHigher' | 'currentReplicasIfLower' } } }",
+  // KEDA 2.12 and 2.17
+  'keda.sh/v1alpha1/ScaledObject': `{ spec?: {
+    fallback?: { behavior?: 'static' | 'currentReplicas' | 'currentReplicasIfHigher' | 'currentReplicasIfLower' },
+    advanced?: { scalingModifiers?: {
+      formula?: string, target?: string, activationTarget?: string, metricType?: 'AverageValue' | 'Value' } } } }`,
 };
 
 export interface Labelled {
@@ -78,7 +80,9 @@ async function compile(objects: readonly KubernetesObject[]): Promise<Array<{ in
     startOf.push(lines.length + 1);
     const type = `import('${MODULES[object.apiVersion]}').I${object.kind}`;
     const younger = YOUNGER[`${object.apiVersion}/${object.kind}`];
-    lines.push(`export const object${index}: ${type}${younger === undefined ? '' : ` & ${younger}`} =`);
+    lines.push(
+      `export const object${index}: ${type}${younger === undefined ? '' : ` & ${younger.replaceAll('\n', ' ')}`} =`,
+    );
     lines.push(...`${JSON.stringify(object, null, 1)};`.split('\n'));
   });
   await mkdir(path.join(ROOT, '.tsbuild'), { recursive: true });
