@@ -81,7 +81,10 @@ function lintKeda(cluster: Cluster, facts: Facts, say: Say): void {
 }
 
 function sorted(words: ReadonlyArray<string | undefined>): string {
-  return words.toSorted().join();
+  return words
+    .map((word) => word ?? '')
+    .toSorted()
+    .join();
 }
 
 function lintHpa(cluster: Cluster, facts: Facts, say: Say): void {
