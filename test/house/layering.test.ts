@@ -32,7 +32,9 @@ describe('the tree', () => {
 
   it('is built as a whole: the root refers to every workspace and to the tests', () => {
     const root: { references: { path: string }[] } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8'));
-    expect(root.references.map((r) => r.path).toSorted()).toEqual([...workspaces.map((w) => w.dir), 'test'].toSorted());
+    expect(root.references.map((r) => r.path).toSorted()).toEqual(
+      [...workspaces.map((w) => w.dir), 'examples', 'test'].toSorted(),
+    );
   });
 });
 
