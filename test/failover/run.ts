@@ -63,12 +63,19 @@ const Answer = z.object({
 
 class LoadProcess {
   readonly #child: ChildProcess;
+  readonly #waiting: Array<(message: unknown) => void> = [];
+  readonly #ended: Promise<never>;
 
   constructor(host: Host) {
     this.#child = host.spawn(process.execPath, ['--import', TSX, LOAD], {
       env: {},
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
+    this.#child.on('message', (message) => this.#waiting.shift()?.(message));
+    this.#ended = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`the load ended with ${String(code)}`);
+    });
+    this.#ended.catch(() => undefined);
   }
 
   async ready(): Promise<void> {
@@ -82,21 +89,15 @@ class LoadProcess {
   }
 
   async #next(): Promise<unknown> {
-    const ended = once(this.#child, 'exit').then(([code]) => {
-      throw new Error(`the load ended with ${String(code)}`);
-    });
-    ended.catch(() => undefined);
-    const [message] = await Promise.race([once(this.#child, 'message'), ended]);
-    const answer = Answer.parse(message);
+    const message = new Promise<unknown>((resolve) => void this.#waiting.push(resolve));
+    const answer = Answer.parse(await Promise.race([message, this.#ended]));
     if (answer.error !== undefined) throw new Error(`the load failed: ${answer.error}`);
     return answer.result;
   }
 
   async end(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exited = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
-    await exited;
+    await this.#ended.catch(() => undefined);
   }
 }
 

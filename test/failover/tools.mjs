@@ -20,12 +20,13 @@ export default [
     async run({ everyMs }, task) {
       const acks = openSync(join(ACKS, `${task.id}.${task.attempt}`), 'w');
       try {
-        for (let i = 0; !task.signal.aborted; i++) {
+        for (let i = 0; ; i++) {
+          // Returning would end the task; what throws here is tried again by whoever takes it over.
+          task.signal.throwIfAborted();
           await task.emit('com.example.tick', { i, attempt: task.attempt, atMs: Date.now() });
           writeSync(acks, String(i).padStart(12), 0);
-          await delay(everyMs, undefined, { signal: task.signal }).catch(() => undefined);
+          await delay(everyMs, undefined, { signal: task.signal });
         }
-        return 'stopped';
       } finally {
         closeSync(acks);
       }
