@@ -24,6 +24,8 @@ export interface BrokerOptions {
   readonly name: string;
   /** Bound of the first connection; later ones are tried for ever. */
   readonly connectMsMax: number;
+  /** Interval of pings; a server that has not answered two is left for another. 2,000 when absent. */
+  readonly pingMs?: number;
   readonly readTimeoutMs: number;
   readonly auth?: Pick<ConnectionOptions, 'authenticator' | 'user' | 'pass' | 'token' | 'tls'>;
   /** Told about disconnects, reconnects and protocol errors. */
@@ -90,7 +92,7 @@ async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
         maxReconnectAttempts: -1,
         reconnectTimeWait: 100,
         reconnectJitter: 100,
-        pingInterval: 5_000,
+        pingInterval: options.pingMs ?? 2_000,
         maxPingOut: 2,
         noAsyncTraces: true,
         ...options.auth,

@@ -28,11 +28,11 @@ export function createOpsHandler(parts: {
       sendJson(response, 405, { error: `Method ${request.method}: expected GET or HEAD` });
       return;
     }
-    const path = (request.url ?? '/').split('?', 1)[0];
+    const [path, query] = (request.url ?? '/').split('?', 2);
     if (path === '/livez') sendJson(response, 200, { live: true });
     else if (path === '/readyz') {
       const state = readiness.state();
-      sendJson(response, state.ready ? 200 : 503, state);
+      sendJson(response, state.ready ? 200 : notReadyStatus(query), state);
     } else if (path === '/metrics') send(response, 200, registry.contentType, await registry.metrics());
     else sendJson(response, 404, { error: `Unknown path: expected one of ${OPS_PATHS.join(', ')}` });
   };
@@ -43,6 +43,15 @@ export function createOpsHandler(parts: {
       if (!response.headersSent) sendJson(response, 500, { error: 'The metrics could not be collected; see the log' });
     });
   };
+}
+
+/**
+ * `/readyz?status=404`: how to say that it is not ready, for a load balancer that tells a node that wants no more
+ * requests from one that is gone. 503 unless an error status is asked for.
+ */
+function notReadyStatus(query: string | undefined): number {
+  const asked = new URLSearchParams(query).get('status');
+  return asked !== null && /^[45]\d\d$/.test(asked) ? Number(asked) : 503;
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

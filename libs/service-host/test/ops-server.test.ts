@@ -36,6 +36,17 @@ describe('readiness', () => {
     expect(await get('/readyz')).toMatchObject({ status: 503, body: expect.stringContaining('SIGTERM') });
   });
 
+  it('is refused with the status that a load balancer asks for, if that is an error', async () => {
+    const { readiness, get } = await startOps();
+    expect(await get('/readyz?status=404')).toMatchObject({ status: 404, body: expect.stringContaining('"nats"') });
+    for (const wrong of ['200', '302', '4o4', '40', '']) {
+      expect((await get(`/readyz?status=${wrong}`)).status, wrong).toBe(503);
+    }
+    readiness.pass('nats');
+    readiness.pass('catalogue');
+    expect((await get('/readyz?status=404')).status).toBe(200);
+  });
+
   it('does not touch liveness', async () => {
     const { get } = await startOps();
     expect(await get('/livez')).toMatchObject({ status: 200, body: '{"live":true}\n' });

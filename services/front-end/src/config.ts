@@ -30,6 +30,10 @@ export const frontEndLimitsShape = {
   streamAgeMsMax: z.int().nonnegative().default(0).meta({
     description: 'Age at which a stream is ended for its client to open it elsewhere; 0: never',
   }),
+  drainDelayMs: z.int().nonnegative().default(0).meta({
+    description:
+      'At shutdown this node serves on for so long while it says that it is not ready, until its load balancer has noticed',
+  }),
   drainSpreadMs: z.int().nonnegative().default(3_000).meta({
     description: 'Streams are ended spread over this time at shutdown, so that their clients do not come back at once',
   }),
@@ -52,6 +56,9 @@ export type FrontEndLimits = z.infer<typeof FrontEndLimits>;
 
 export const FrontEndConfig = z.strictObject({
   natsUrl: z.array(z.string().min(1)).default(['nats://127.0.0.1:4222']).meta({ description: 'NATS servers' }),
+  natsPingMs: ms.default(2_000).meta({
+    description: 'Interval of pings to NATS; a server that misses two is left for another',
+  }),
   natsToken: z.string().optional().meta({ description: 'Token for NATS', secret: true }),
   connectMsMax: ms.default(30_000).meta({ description: 'Bound of the first connection to NATS, in ms' }),
   host: z.string().default('127.0.0.1').meta({ description: 'Interface to listen on' }),

@@ -4,6 +4,7 @@
  * Invariant: it is ready only while it is connected to NATS and not draining; it is alive regardless of NATS.
  */
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   connectBroker,
   observeStore,
@@ -77,6 +78,7 @@ export class FrontEndService {
       servers: config.natsUrl,
       name: `taskstream front end ${process.pid}`,
       connectMsMax: config.connectMsMax,
+      pingMs: config.natsPingMs,
       readTimeoutMs: config.readTimeoutMs,
       ...(config.natsToken !== undefined && { auth: { token: config.natsToken } }),
       onStatus: (type, detail) => {
@@ -155,7 +157,9 @@ export class FrontEndService {
 
   async stop(): Promise<void> {
     this.#readiness.fail('draining', 'this front end is shutting down');
-    const msMax = Math.max(1_000, this.#config.shutdownMsMax - 2_000);
+    const { drainDelayMs, shutdownMsMax } = this.#config;
+    if (this.#app !== undefined) await delay(Math.min(drainDelayMs, shutdownMsMax));
+    const msMax = Math.max(1_000, shutdownMsMax - drainDelayMs - 2_000);
     await Promise.all([this.#streams?.drain(msMax), this.#calls.drain(msMax)]);
     this.#streams?.close();
     await this.#app?.close();

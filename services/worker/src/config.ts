@@ -8,6 +8,9 @@ import * as z from 'zod';
 
 export const WorkerConfig = z.strictObject({
   natsUrl: z.array(z.string().min(1)).default(['nats://127.0.0.1:4222']).meta({ description: 'NATS servers' }),
+  natsPingMs: z.int().positive().default(2_000).meta({
+    description: 'Interval of pings to NATS; a server that misses two is left for another',
+  }),
   natsToken: z.string().optional().meta({ description: 'Token for NATS', secret: true }),
   connectMsMax: z
     .int()
@@ -49,6 +52,7 @@ export const OTHER_KEYS: readonly string[] = [
   'heartbeatMs',
   'slowReaderMsMax',
   'streamAgeMsMax',
+  'drainDelayMs',
   'drainSpreadMs',
   'cancelGraceMs',
   'sessionMsMax',

@@ -62,6 +62,7 @@ export class WorkerService {
       servers: config.natsUrl,
       name: `taskstream worker ${worker}`,
       connectMsMax: config.connectMsMax,
+      pingMs: config.natsPingMs,
       readTimeoutMs: config.readTimeoutMs,
       ...(config.natsToken !== undefined && { auth: { token: config.natsToken } }),
       onStatus: (type, detail) => {

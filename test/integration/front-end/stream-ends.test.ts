@@ -48,6 +48,24 @@ test('SIGTERM ends every stream with the reason, nothing is lost, and the proces
   expect(leaving.log()).not.toMatch(/"level":(50|60)/);
 });
 
+test('a front end that drains serves on until its load balancer had the time to notice', async () => {
+  const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_DELAY_MS: '3000', TASKSTREAM_DRAIN_SPREAD_MS: '0' });
+  const { taskId, log } = await liveTask(scene);
+  const reader = readStream(leaving.endpoint, taskId);
+  await until(async () => (await openStreams(leaving.endpoint)) === 1, 'the stream');
+  leaving.kill('SIGTERM');
+  const ready = async (path: string): Promise<number> => (await send(leaving.endpoint, { method: 'GET', path })).status;
+  await until(async () => (await ready('/readyz')) === 503, 'a front end that is not ready');
+  expect(await ready('/readyz?status=404')).toBe(404);
+  // A request that was on its way is served, and what was open stays open.
+  const late = await callTask(leaving.endpoint, 'count', { n: 1 });
+  expect(await openStreams(leaving.endpoint)).toBe(1);
+  expect(endOf(await reader)).toMatchObject({ reason: 'draining' });
+  expect((await leaving.exited).code).toBe(0);
+  expect(endOf(await readStream(b, late))).toMatchObject({ reason: 'terminal' });
+  await log.appendStatus(DONE);
+});
+
 test('while it drains, a front end takes no stream and says that another one will', async () => {
   const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_SPREAD_MS: '6000' });
   const [first, second] = [await liveTask(scene), await liveTask(scene)];

@@ -75,6 +75,14 @@ export function openApiDocument(version: string): Record<string, unknown> {
         get: {
           operationId: 'ready',
           summary: 'Whether the node may get traffic',
+          parameters: [
+            {
+              name: 'status',
+              in: 'query',
+              description: 'Status to answer instead of 503',
+              schema: { type: 'integer', minimum: 400, maximum: 599 },
+            },
+          ],
           responses: { '200': { description: 'It may' }, '503': { description: 'It may not; the body says why' } },
         },
       },
