@@ -12,7 +12,7 @@ import { checkEvent, type Remark } from './event-check.js';
 import type { FollowInput } from './follow-types.js';
 import { WireFault } from './message-reader.js';
 import { checkId, networkMessage, receive, rpcInput } from './request.js';
-import { ShapeError } from './shape.js';
+import { ShapeError, type JsonObject } from './shape.js';
 import { parseDetailedTask, parseStreamEnd, ResultTypeError, type Message } from './wire.js';
 
 const RAW_HEAD = `{"jsonrpc":"2.0","method":"${EVENT_NOTIFICATION}","params":`;
@@ -124,7 +124,7 @@ export class FollowIo {
         return { inputs: [rpcInput(message.error)] };
       case 'result':
         checkId(message, id);
-        return { inputs: [{ type: 'end', ...parseStreamEnd(message.result) }] };
+        return { inputs: [...emptyFault(message.result), { type: 'end', ...parseStreamEnd(message.result) }] };
     }
   }
 
@@ -169,6 +169,13 @@ export class FollowIo {
     }
     return { type: 'network-error', message: networkMessage(error) };
   }
+}
+
+/** SEP-2694: the result of a stream is empty; its type and `_meta` do not count. */
+function emptyFault(result: JsonObject): readonly FollowInput[] {
+  if (Object.keys(result).every((key) => key === 'resultType' || key === '_meta')) return [];
+  const fault = { fault: 'result_not_empty', message: 'The result of the stream is not empty' } as const;
+  return [{ type: 'fault', consequence: 'note', ...fault }];
 }
 
 function refusal(posted: Exclude<Posted, { type: 'open' }>): FollowInput {

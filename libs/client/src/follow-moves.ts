@@ -27,8 +27,8 @@ export type Active = Extract<FollowState, { phase: Exclude<Phase, 'idle' | 'ende
 /** The cursor of the next `tasks/stream`; undefined asks for everything that is retained. */
 export function cursorOf(at: Position): number | undefined {
   if (!at.floating) return at.next - 1;
-  const restarting = at.restartedFrom !== undefined;
-  return restarting || at.lostBelow === 0 ? undefined : at.lostBelow - 1;
+  // With the earliest event as the server named it, so that what is trimmed meanwhile is told of.
+  return at.lostBelow === 0 ? undefined : at.lostBelow - 1;
 }
 
 function best(env: FollowEnv): number {

@@ -146,8 +146,10 @@ function event(state: StateOf<'streaming'>, input: InputOf<'event'>, env: Follow
   };
   if (seq < at.next)
     return { state: { ...state, at, conn }, effects: [...duplicateFault(state.conn, seq), { type: 'drop', seq }] };
-  if (seq > at.next && !at.floating) {
-    const message = `Event ${seq} came where ${at.next} had to come`;
+  // Once the server has named the earliest event, that one has to come: more that was trimmed is told, not passed over.
+  const wanted = at.floating ? at.lostBelow : at.next;
+  if (seq > wanted && (!at.floating || wanted > 0)) {
+    const message = `Event ${seq} came where ${wanted} had to come`;
     const before: readonly FollowEffect[] = [{ type: 'fault', fault: 'skipped_event', message, seq }];
     return retry({ ...state, at }, env, { cause: 'fault', message, gap: true, before });
   }
@@ -211,8 +213,10 @@ function end(ending: StateOf<'streaming'>, input: InputOf<'end'>, env: FollowEnv
   }
 }
 
-function eventsGone(state: Active, earliestSeq: number | undefined, env: FollowEnv): FollowStep {
+function eventsGone(state: Active, input: InputOf<'rpc-error'>, env: FollowEnv): FollowStep {
   const { at } = state;
+  const { earliestSeq } = input;
+  const before = goneFault(input);
   const message = 'The server no longer retains the events after the cursor';
   if (!at.floating && earliestSeq !== undefined && earliestSeq <= at.next) {
     const text = `events_gone after ${at.next - 1}, although the earliest retained event is ${earliestSeq}`;
@@ -220,14 +224,22 @@ function eventsGone(state: Active, earliestSeq: number | undefined, env: FollowE
     return retry(state, env, { cause: 'fault', message: text, before: [told] });
   }
   if (env.onEventsGone === 'fail') {
-    return giveUp(state, { code: 'events_gone', message, details: { nextSeq: at.next, earliestSeq } });
+    return giveUp(state, { code: 'events_gone', message, details: { nextSeq: at.next, earliestSeq } }, before);
   }
-  const lostBelow = Math.max(at.lostBelow, earliestSeq ?? 0);
+  // Without a name for what is retained, everything is asked for.
+  const lostBelow = earliestSeq === undefined ? 0 : Math.max(at.lostBelow, earliestSeq);
   const moved: Position =
     env.onEventsGone === 'resume'
       ? { ...at, floating: true, lostBelow }
       : { ...at, floating: true, lostBelow, next: 0, restartedFrom: at.restartedFrom ?? at.next };
-  return retry({ ...state, at: moved }, env, { cause: 'events_gone', message, promptly: true });
+  return retry({ ...state, at: moved }, env, { cause: 'events_gone', message, promptly: true, before });
+}
+
+/** HTTP 410 has no room for the earliest event; a JSON-RPC error has. */
+function goneFault({ earliestSeq, data }: InputOf<'rpc-error'>): readonly FollowEffect[] {
+  if (earliestSeq !== undefined || data === undefined) return [];
+  const message = 'events_gone does not name the earliest event';
+  return [{ type: 'fault', fault: 'gone_without_earliest', message, seq: undefined }];
 }
 
 /** A JSON-RPC error in answer to `tasks/stream`. */
@@ -235,7 +247,7 @@ function streamError(state: Active, input: InputOf<'rpc-error'>, env: FollowEnv)
   const meaning = classifyRpc(input);
   switch (meaning.is) {
     case 'gone':
-      return eventsGone(state, meaning.earliestSeq, env);
+      return eventsGone(state, input, env);
     case 'active':
       return retry(state, env, { cause: 'stream_active', message: input.message });
     case 'unclear':

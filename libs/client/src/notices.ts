@@ -20,6 +20,10 @@ export const PROTOCOL_FAULTS = [
   'end_before_last_event',
   /** `events_gone` for a cursor that the server's own `earliestSeq` says is retained. */
   'unfounded_events_gone',
+  /** `events_gone` without the earliest event that is retained. */
+  'gone_without_earliest',
+  /** The result of the stream holds something of its own: it is an empty result. */
+  'result_not_empty',
   /** No `_meta["io.modelcontextprotocol/related-task"]` on an event. */
   'missing_related_task',
   /** Related-task metadata that names another task than the event. */

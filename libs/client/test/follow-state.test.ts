@@ -158,10 +158,9 @@ describe('events_gone', () => {
       .events(5)
       .feed(rpcError(-32010, 'events_gone', 9), timer);
     expect(driver.effects).toEqual([{ type: 'open', endpoint: 0, after: 8 }]);
-    // Trimmed further meanwhile: the gap ends where the first event says.
-    driver.feed(opened).events(11, 12);
-    expect(driver.of('gap')).toEqual([{ type: 'gap', from: 6, to: 10, restarted: false }]);
-    expect(driver.delivered()).toEqual([5, 11, 12]);
+    driver.feed(opened).events(9, 10);
+    expect(driver.of('gap')).toEqual([{ type: 'gap', from: 6, to: 8, restarted: false }]);
+    expect(driver.delivered()).toEqual([5, 9, 10]);
     expect(driver.faults()).toEqual([]);
   });
 
@@ -175,11 +174,23 @@ describe('events_gone', () => {
 
   it('restarts with everything that is retained', () => {
     const driver = streaming(4, { onEventsGone: 'restart' }).feed(rpcError(-32010, 'events_gone', 9), timer);
-    expect(driver.effects).toEqual([{ type: 'open', endpoint: 0, after: undefined }]);
+    expect(driver.effects).toEqual([{ type: 'open', endpoint: 0, after: 8 }]);
     driver.feed(opened).events(9, 10).feed(cut, timer);
     expect(driver.of('gap')).toEqual([{ type: 'gap', from: 5, to: 8, restarted: true }]);
     expect(driver.delivered()).toEqual([9, 10]);
     expect(driver.effects).toEqual([{ type: 'open', endpoint: 0, after: 10 }]);
+  });
+
+  it.each(['resume', 'restart'] as const)('with %s passes over nothing that was not named as gone', (onEventsGone) => {
+    const driver = streaming(4, { onEventsGone })
+      .feed(rpcError(-32010, 'events_gone', 9), timer, opened)
+      .events(11);
+    expect(driver.faults()).toEqual(['skipped_event']);
+    expect(driver.of('gap')).toEqual([]);
+    expect(driver.delivered()).toEqual([]);
+    driver.feed(timer, opened, rpcError(-32010, 'events_gone', 11), timer, opened).events(11);
+    expect(driver.of('gap')).toEqual([{ type: 'gap', from: 5, to: 10, restarted: onEventsGone === 'restart' }]);
+    expect(driver.delivered()).toEqual([11]);
   });
 
   it('states the gap at the end when nothing is left', () => {

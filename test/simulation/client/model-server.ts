@@ -293,7 +293,7 @@ function refusalInput(kind: Exclude<Refusal, 'none'>, random: Random): FollowInp
     case '429':
       return { type: 'http-error', status: 429, retryAfterMs: random.int(0, 20_000) };
     case '503':
-      return { type: 'http-error', status: 503 };
+      return { type: 'http-error', status: 503, retryAfterMs: random.chance(0.5) ? random.int(0, 20_000) : undefined };
     case 'unexplained':
       return rpc(-32602);
     case 'stream_active':
