@@ -19,7 +19,7 @@ const LIMITS = {
   attemptsMax: 3,
   backoffBaseMs: 5,
   backoffMaxMs: 10,
-  silenceTimeoutMs: 1_000,
+  silenceTimeoutMs: 2_000,
   pollIntervalMs: 5,
   pollIntervalMinMs: 5,
 };
@@ -87,9 +87,9 @@ interface Seen {
 }
 
 export async function tryWrongServers(faults: readonly Fault[] = FAULTS): Promise<readonly WrongServerRow[]> {
-  const rows: WrongServerRow[] = [];
-  for (const fault of faults) rows.push(judged(fault, await Promise.all(SCENES.map((scene) => play(fault, scene)))));
-  return rows;
+  return Promise.all(
+    faults.map(async (fault) => judged(fault, await Promise.all(SCENES.map((scene) => play(fault, scene))))),
+  );
 }
 
 function judged(fault: Fault, seen: readonly Seen[]): WrongServerRow {
