@@ -224,7 +224,8 @@ class AttachedExchange implements Exchange {
   readonly #onClose: (answered: boolean) => void;
   readonly #queue: Incoming[] = [];
   readonly #over = new AbortController();
-  #wake: () => void = () => undefined;
+  /** Who waits for something to happen. */
+  readonly #waiting = new Set<() => void>();
   #end: { readonly error: unknown } | 'eof' | undefined;
   #begun = false;
   #answered = false;
@@ -330,11 +331,20 @@ class AttachedExchange implements Exchange {
   /** Whether something happened within the time. */
   #woken(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), ms);
-      this.#wake = () => {
+      const wake = (): void => {
         clearTimeout(timer);
+        this.#waiting.delete(wake);
         resolve(true);
       };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(wake);
+        resolve(false);
+      }, ms);
+      this.#waiting.add(wake);
     });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
   }
 }

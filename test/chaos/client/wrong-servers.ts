@@ -19,7 +19,7 @@ const LIMITS = {
   attemptsMax: 3,
   backoffBaseMs: 5,
   backoffMaxMs: 10,
-  silenceTimeoutMs: 2_000,
+  silenceTimeoutMs: 800,
   pollIntervalMs: 5,
   pollIntervalMinMs: 5,
 };
