@@ -40,8 +40,8 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
   readonly spec: TaskSpec;
   readonly events: TestEvent[] = [];
   status: StatusPayload = { status: 'working' };
-  /** Called after every event. */
-  onEvent: (event: TestEvent) => void = () => undefined;
+  /** Called a turn after every event, when what follows from it holds, too. */
+  readonly watchers = new Set<(event: TestEvent) => void>();
   readonly #mailbox: Array<readonly [MailboxCommand, MailboxEntry]> = [];
   readonly #state = new MemoryState();
   readonly #followers = new Set<(command: MailboxCommand, entry: MailboxEntry) => void>();
@@ -169,7 +169,9 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
       identity: event.identity === undefined ? undefined : structuredClone(event.identity),
     };
     this.events.push(recorded);
-    this.onEvent(recorded);
+    setImmediate(() => {
+      for (const watcher of this.watchers) watcher(recorded);
+    });
   }
 
   change(change: Partial<Tail>): void {

@@ -12,6 +12,7 @@ import type { Tool } from '../define-tool.js';
 import type { ToolResult } from '../tool-result.js';
 import type { InputRequest } from '../input-desk.js';
 import { workerOptionsShape, type WorkerObserver, type WorkerOptions } from '../worker-options.js';
+import { MemoryChildren } from './memory-children.js';
 import { MemoryTask, type TestEvent } from './memory-task.js';
 
 /** More deliveries than any retry policy in a test. */
@@ -24,6 +25,8 @@ export interface TestTaskOptions {
   readonly clientCapabilities?: Readonly<Record<string, unknown>>;
   /** Responses to the tool's `inputFirst` questions that came with the call. */
   readonly given?: Readonly<Record<string, unknown>>;
+  /** Tools that it may spawn, besides itself. */
+  readonly tools?: ReadonlyArray<Tool>;
   /** Bounds of the worker, such as `stopGraceMs`. */
   readonly worker?: Partial<WorkerOptions>;
 }
@@ -40,11 +43,21 @@ export interface TestOutcome {
   readonly events: ReadonlyArray<TestEvent>;
 }
 
+/** A task that the one under test has spawned. */
+export interface TestChild {
+  readonly id: string;
+  readonly tool: string;
+  readonly events: ReadonlyArray<TestEvent>;
+  readonly status: StatusPayload;
+}
+
 export interface TestTask {
   readonly id: string;
   /** Everything in the log so far. */
   readonly events: ReadonlyArray<TestEvent>;
   readonly status: StatusPayload;
+  /** The tasks that it has spawned, and theirs. */
+  readonly children: ReadonlyArray<TestChild>;
   /** Runs attempts until the task ends. */
   run(): Promise<TestOutcome>;
   /** Waits until the tool has asked the question, and resolves with it. */
@@ -94,6 +107,23 @@ export function createTestTask(
     leaseMs: 15_000,
     ...options.worker,
   };
+  const tools = new Map([tool, ...(options.tools ?? [])].map((one) => [one.definition.name, one]));
+  const runToEnd = async (one: MemoryTask, onAttempt: (attempt: AttemptRun) => void): Promise<void> => {
+    for (let n = 0; n < DELIVERIES_MAX && !one.over; n++) {
+      let fault: unknown;
+      const observer: WorkerObserver = { ...QUIET, attemptEnded: ({ error }) => void (fault = error) };
+      const childSupport = { ports: children.ports, lend: () => () => undefined };
+      const attempt = new AttemptRun(one.claim(), one, tools, workerOptions, observer, childSupport);
+      onAttempt(attempt);
+      await attempt.run();
+      if (fault !== undefined && !isTaskstreamError(fault, 'fenced')) {
+        throw new Error('The attempt broke off', { cause: fault });
+      }
+    }
+    if (!one.over) throw new Error(`The task has not ended after ${DELIVERIES_MAX} attempts`);
+  };
+  const children = new MemoryChildren(tools, (child) => runToEnd(child, () => undefined));
+  children.tasks.set(task.spec.taskId, task);
   const waiters = new Set<() => void>();
   let current: AttemptRun | undefined;
   const answered = new Set<string>();
@@ -115,13 +145,10 @@ export function createTestTask(
       if (response !== undefined) answer(key, response);
     }
   };
-  task.onEvent = ({ type }) => {
-    // After the status holds, as everything that comes from outside.
-    setImmediate(() => {
-      if (type === SystemEvent.taskStatus) answerOpen();
-      for (const wake of waiters) wake();
-    });
-  };
+  task.watchers.add(({ type }) => {
+    if (type === SystemEvent.taskStatus) answerOpen();
+    for (const wake of waiters) wake();
+  });
   const waitFor = <T>(find: () => T | undefined, what: string): Promise<T> =>
     new Promise((resolve, reject) => {
       const look = () => {
@@ -141,17 +168,14 @@ export function createTestTask(
     get status() {
       return task.status;
     },
+    get children() {
+      return [...children.tasks.values()]
+        .filter((child) => child !== task)
+        .map(({ spec, events, status }) => ({ id: spec.taskId, tool: spec.tool, events, status }));
+    },
     async run() {
-      for (let n = 0; n < DELIVERIES_MAX && !task.over; n++) {
-        let fault: unknown;
-        const observer: WorkerObserver = { ...QUIET, attemptEnded: ({ error }) => void (fault = error) };
-        current = new AttemptRun(task.claim(), task, new Map([[tool.definition.name, tool]]), workerOptions, observer);
-        await current.run();
-        if (fault !== undefined && !isTaskstreamError(fault, 'fenced')) {
-          throw new Error('The attempt broke off', { cause: fault });
-        }
-      }
-      if (!task.over) throw new Error(`The task has not ended after ${DELIVERIES_MAX} attempts`);
+      await runToEnd(task, (attempt) => (current = attempt));
+      if (children.fault !== undefined) throw new Error('A child broke off', { cause: children.fault });
       const { status, statusMessage, result, error } = task.status;
       return {
         status,

@@ -1,4 +1,5 @@
 /** A task on a real nats-server and real worker processes, behind the same door as the test kit's. */
+import type { MailboxCommand } from '@taskstream/core';
 import type { TaskEvent } from '@taskstream/protocol';
 import { EVENT_META_KEY, isTerminal, StatusPayload, SystemEvent } from '@taskstream/protocol';
 import type { Tool } from '@taskstream/worker';
@@ -21,6 +22,9 @@ export interface Outside {
   answer(name: string, response: unknown): void | Promise<void>;
   emitted(type: string, nth?: number): Promise<unknown>;
   cancel(reason?: string): void | Promise<void>;
+  steer(message: string, data?: Record<string, unknown>): void | Promise<void>;
+  pause(): void | Promise<void>;
+  resume(): void | Promise<void>;
   crash(): void | Promise<void>;
   handOver(): void | Promise<void>;
 }
@@ -104,12 +108,16 @@ export async function runReal(
       waiters.add(look);
       look();
     });
+  const send = (command: MailboxCommand) => on.store.tasks.send(spec.taskId, command);
   const keyOf = (name: string) => Object.keys(open).find((key) => key.startsWith(`${name}-`));
   await drive({
     asked: (name) => waitFor(() => keyOf(name)),
-    answer: (name, response) => on.store.tasks.send(spec.taskId, { type: 'input', key: String(keyOf(name)), response }),
+    answer: (name, response) => send({ type: 'input', key: String(keyOf(name)), response }),
     emitted: (type, nth = 1) => waitFor(() => told.filter((e) => e.type === type)[nth - 1]),
     cancel: (reason) => on.store.tasks.cancel(spec.taskId, reason),
+    steer: (message, data) => send({ type: 'steer', message, ...(data !== undefined && { data }) }),
+    pause: () => send({ type: 'pause' }),
+    resume: () => send({ type: 'resume' }),
     crash: () => worker.replace('SIGKILL'),
     handOver: () => worker.replace('SIGTERM'),
   });
@@ -131,9 +139,10 @@ function tellOf(event: TaskEvent): Told {
 
 /** Without what differs between two runs: who worked, and when. The id of a task stands as `<task>` in messages. */
 export function comparable(event: Told): Told {
-  const { worker: _worker, retryAt: _retryAt, ...payload } = event.payload;
+  const { worker: _worker, retryAt: _retryAt, ms: _ms, sentAt: _sentAt, ...payload } = event.payload;
   const text = JSON.stringify(payload).replaceAll(/\(task [^,]+,/g, '(task <task>,');
-  return { ...event, payload: JSON.parse(text) as Record<string, unknown> };
+  const told = JSON.parse(text) as Record<string, unknown>;
+  return { ...event, payload: 'taskId' in told ? { ...told, taskId: '<task>' } : told };
 }
 
 export function isOver(told: ReadonlyArray<Told>): boolean {

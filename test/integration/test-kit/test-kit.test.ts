@@ -33,7 +33,7 @@ async function runInMemory(
   input: Record<string, unknown>,
   drive: (outside: Outside) => Promise<void>,
 ): Promise<Told[]> {
-  const task = createTestTask(tool, input);
+  const task = createTestTask(tool, input, { tools: [...tools.values()] });
   const ended = task.run();
   await drive(task);
   const { events } = await ended;
@@ -89,6 +89,39 @@ const scenarios: ReadonlyArray<
     {},
     async (outside) => {
       await outside.emitted('com.example.here');
+      await outside.crash();
+    },
+  ],
+  [
+    'steps and checkpoints over a crash',
+    'records',
+    {},
+    async (outside) => {
+      await outside.emitted('com.example.saved');
+      await outside.crash();
+    },
+  ],
+  [
+    'steers, a pause and a resume',
+    'steered',
+    {},
+    async (outside) => {
+      await outside.emitted('dev.taskstream.attempt.started');
+      await outside.steer('left', { n: 1 });
+      await outside.emitted('com.example.heard');
+      await outside.pause();
+      await outside.emitted('dev.taskstream.task.paused');
+      await outside.steer('right');
+      await outside.emitted('com.example.heard', 2);
+      await outside.resume();
+    },
+  ],
+  [
+    'children, found again over a crash',
+    'parent',
+    {},
+    async (outside) => {
+      await outside.emitted('com.example.children');
       await outside.crash();
     },
   ],

@@ -94,4 +94,69 @@ export default [
       return `attempt ${task.attempt}`;
     },
   }),
+  defineTool({
+    name: 'records',
+    description: 'steps that are recalled, one that fails first, one that fails for good, and a checkpoint',
+    inputSchema: z.object({}),
+    retry,
+    async run(_input, task) {
+      const quick = { retry: { triesMax: 2, backoffMsBase: 1, backoffMsMax: 1 } };
+      const one = await task.step('one', () => ({ n: task.attempt }), { schema: z.object({ n: z.int() }) });
+      let tries = 0;
+      await task.step(
+        'two',
+        async () => {
+          await task.emit('com.example.inside', { attempt: task.attempt });
+          if (++tries === 1) throw new Error('not yet');
+        },
+        quick,
+      );
+      const standing = await task.restore(z.object({ at: z.int() }));
+      await task.emit('com.example.here', { one, standing: standing ?? null });
+      if (task.attempt === 1) {
+        await task.checkpoint({ at: 5 });
+        await task.emit('com.example.saved', {});
+        await new Promise((resolve) => task.signal.addEventListener('abort', resolve, { once: true }));
+        task.signal.throwIfAborted();
+      }
+      await task.step('three', () => Promise.reject(new ToolError('never')), quick).catch(() => undefined);
+      return task.step('one', () => 'the same name again');
+    },
+  }),
+  defineTool({
+    name: 'steered',
+    description: 'takes two messages, and pauses between them',
+    inputSchema: z.object({}),
+    steerable: true,
+    async run(_input, task) {
+      const said = [];
+      for await (const { message, data } of task.mailbox.steer()) {
+        said.push(message);
+        await task.emit('com.example.heard', { message, data: data ?? null, paused: task.mailbox.paused });
+        if (said.length === 2) break;
+      }
+      await task.mailbox.whenResumed();
+      return said.join(' and ');
+    },
+  }),
+  defineTool({
+    name: 'parent',
+    description: 'spawns two children, and finds them again after a crash',
+    inputSchema: z.object({}),
+    retry,
+    async run(_input, task) {
+      const child = await task.spawn('talk', { n: 2 });
+      const { structuredContent } = await child.result();
+      const failing = await task.spawn('ends', { how: 'protocol_error' }, { name: 'failing' });
+      const { status } = await failing.outcome();
+      const heard = [];
+      for await (const event of child.events()) if (event.type === 'com.example.counted') heard.push(event.payload);
+      await task.emit('com.example.children', { structuredContent, status, heard });
+      if (task.attempt === 1) {
+        await new Promise((resolve) => task.signal.addEventListener('abort', resolve, { once: true }));
+        task.signal.throwIfAborted();
+      }
+      return 'both are there';
+    },
+  }),
 ];
