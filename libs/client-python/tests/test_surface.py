@@ -40,11 +40,17 @@ class Surface(unittest.TestCase):
         self.refused(lambda: Limits(attempts_max=1.5), "attempts_max", "float")  # type: ignore[arg-type]
 
     def test_codes_are_those_of_the_typescript_client(self) -> None:
-        source = Path(__file__).parents[2] / "client" / "src" / "errors.ts"
-        theirs = dict(re.findall(r"^  (\w+): (true|false),$", source.read_text(encoding="utf-8"), re.MULTILINE))
-        self.assertGreater(len(theirs), 20)
-        ours = {code: str(ClientError(code, "").retryable).lower() for code in CLIENT_ERROR_CODES}
-        self.assertEqual(ours, {code: theirs.get(code) for code in ours})
+        source = (Path(__file__).parents[2] / "client" / "src" / "errors.ts").read_text(encoding="utf-8")
+
+        def listed(name: str) -> list[str]:
+            found = re.search(rf"const {name}\b[^=]*= \[([^\]]*)\]", source)
+            return re.findall(r"'(\w+)'", found[1] if found else "")
+
+        codes, retryable = listed("CLIENT_ERROR_CODES"), listed("RETRYABLE")
+        self.assertGreater(len(codes), 20)
+        self.assertGreater(len(retryable), 2)
+        ours = {code: ClientError(code, "").retryable for code in CLIENT_ERROR_CODES}
+        self.assertEqual(ours, {code: code in retryable for code in ours if code in codes})
 
     def test_a_backoff_doubles_within_its_bounds(self) -> None:
         limits = _Limits(backoff_base_ms=100, backoff_max_ms=1_000)
