@@ -32,6 +32,8 @@ function lintSecurity(cluster: Cluster, { name, pod, container }: Workload, say:
   rule(pod.hostNetwork !== true && pod.hostPID !== true && pod.hostIPC !== true, 'shares the host’s namespaces');
   rule(!(pod.volumes ?? []).some((volume) => volume.hostPath !== undefined), 'mounts a path of the host');
   rule(pod.automountServiceAccountToken === false, 'gets a service account token');
+  // Kubernetes would set TASKSTREAM_FRONT_END_PORT and others of the kind, and services refuse keys that they do not know.
+  if (pod.enableServiceLinks !== false) say('service-links', name, 'gets variables for every Service');
   rule(container.resources?.requests?.['memory'] !== undefined, 'requests no memory');
   rule(container.resources?.requests?.['cpu'] !== undefined, 'requests no CPU');
   rule(container.resources?.limits?.['memory'] !== undefined, 'has no memory limit');

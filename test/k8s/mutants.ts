@@ -125,6 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
     'http',
   ),
   mutant('namespace', 'an object in another namespace', 'Service/nats', 'metadata namespace', 'default'),
+  mutant('service-links', 'variables for every Service', WORKER, 'spec template spec enableServiceLinks', GONE),
   // Shutdown, rollout and placement.
   mutant('grace', 'the default grace', FRONT, 'spec template spec terminationGracePeriodSeconds', GONE),
   mutant('grace', 'a drain longer than the grace', CONFIG, 'data TASKSTREAM_SHUTDOWN_MS_MAX', '30000'),

@@ -95,6 +95,8 @@ async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
         pingInterval: options.pingMs ?? 2_000,
         maxPingOut: 2,
         noAsyncTraces: true,
+        // Else the client gives up for good after two refusals, as when a token is changed on the servers first.
+        ignoreAuthErrorAbort: true,
         ...options.auth,
       });
     } catch (error) {

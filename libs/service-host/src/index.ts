@@ -21,5 +21,6 @@ export {
   type Metrics,
   type MetricUnit,
 } from './metrics.js';
+export { natsUnreachable } from './nats-wait.js';
 export { serviceMain } from './service-main.js';
 export { createOpsHandler, OPS_PATHS, startOpsServer, type OpsHandler, type OpsServer } from './ops-server.js';

@@ -21,6 +21,7 @@ import {
   createMetrics,
   createOpsHandler,
   createReadiness,
+  natsUnreachable,
   ServiceError,
   startOpsServer,
   type OpsServer,
@@ -86,10 +87,13 @@ export class FrontEndService {
         if (type === 'reconnect') this.#readiness.pass('nats');
         if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
       },
+    }).catch((error: unknown) => {
+      throw natsUnreachable(config, error);
     });
     this.#broker = broker;
     this.#logger.info(await provision(broker, options), 'streams are as configured');
-    this.#readiness.pass('nats');
+    // It may have gone again meanwhile; then its return says so.
+    if (broker.connected) this.#readiness.pass('nats');
     const store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
     this.#store = store;
     const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>

@@ -18,6 +18,7 @@ import {
   createMetrics,
   createOpsHandler,
   createReadiness,
+  natsUnreachable,
   startOpsServer,
   taskLogger,
   type OpsServer,
@@ -70,11 +71,14 @@ export class WorkerService {
         if (type === 'reconnect') this.#readiness.pass('nats');
         if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
       },
+    }).catch((error: unknown) => {
+      throw natsUnreachable(config, error);
     });
     this.#broker = broker;
     const report = await provision(broker, options);
     this.#logger.info(report, 'streams are as configured');
-    this.#readiness.pass('nats');
+    // It may have gone again meanwhile; then its return says so.
+    if (broker.connected) this.#readiness.pass('nats');
     await (await openToolPublisher(broker, options)).publish(tools.map((t) => t.definition));
     this.#readiness.pass('tools');
     this.#store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
