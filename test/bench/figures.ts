@@ -4,7 +4,7 @@
  * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
  */
 
-export const PARTS = ['append', 'live', 'resume', 'replay', 'memory'] as const;
+export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
@@ -26,6 +26,8 @@ export interface Scale {
   /** More idle streams, on top of the first: what one costs a process that serves already. */
   readonly moreIdleStreams: number;
   readonly settleMs: number;
+  /** How long silent streams are watched: several heartbeats. */
+  readonly idleMs: number;
 }
 
 export const FULL: Scale = {
@@ -43,6 +45,7 @@ export const FULL: Scale = {
   idleStreams: 2_000,
   moreIdleStreams: 4_000,
   settleMs: 2_500,
+  idleMs: 45_000,
 };
 
 export const QUICK: Scale = {
@@ -60,12 +63,23 @@ export const QUICK: Scale = {
   idleStreams: 50,
   moreIdleStreams: 100,
   settleMs: 200,
+  idleMs: 300,
 };
 
 /** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
 export const PAYLOAD_BYTES = 200;
 
-export type Unit = 'events/s' | 'packs/s' | 'messages/s' | 'events/pack' | 'ms' | 'KiB/stream';
+export type Unit =
+  | 'events/s'
+  | 'packs/s'
+  | 'messages/s'
+  | 'events/pack'
+  | 'ms'
+  | 'KiB/stream'
+  | 'KiB/task'
+  | 'ms/s'
+  | 'µs/event'
+  | 'µs/pack';
 
 export type Target =
   /** Of the value itself. */
@@ -251,10 +265,40 @@ function memory(): Record<string, Figure> {
   return figures;
 }
 
+function capacity(): Record<string, Figure> {
+  const part = 'capacity';
+  const spread = (s: Scale) => `${n(s.streamsMany)} streams, a task each, an event a second each`;
+  return {
+    'capacity.idle.front': {
+      part,
+      unit: 'ms/s',
+      title: (s) => `processor time of a front end for 1,000 silent streams, a task each (${n(s.idleStreams)} open)`,
+    },
+    'capacity.idle.nats': { part, unit: 'ms/s', title: () => 'the same of the nats-servers together' },
+    'capacity.nats.memory': {
+      part,
+      unit: 'KiB/task',
+      title: (s) => `resident memory of each nats-server, ${n(s.idleStreams)} new tasks`,
+    },
+    'capacity.spread.front': {
+      part,
+      unit: 'µs/event',
+      title: (s) => `processor time of a front end, ${spread(s)}, silent cost included`,
+    },
+    'capacity.spread.nats': { part, unit: 'µs/pack', title: () => 'the same of the nats-servers together' },
+    'capacity.one.front': {
+      part,
+      unit: 'µs/event',
+      title: (s) => `processor time of a front end, ${n(s.streamsMany)} streams of one task, 10 events a second`,
+    },
+  };
+}
+
 export const FIGURES: Readonly<Record<string, Figure>> = {
   ...append(),
   ...live(),
   ...resume(),
   ...replay(),
   ...memory(),
+  ...capacity(),
 };

@@ -7,6 +7,8 @@ import { startFrontEnd, stopAll, type FrontEnd } from '../support/system.js';
 
 export interface Ground extends AsyncDisposable {
   readonly urls: string[];
+  /** The processes of the nats-servers. */
+  readonly natsPids: readonly number[];
   readonly replicas: number;
   readonly store: Store;
   readonly broker: Broker;
@@ -24,8 +26,16 @@ export async function layGround(nodes: 1 | 3, overrides: Partial<StoreOptions> =
   const stack = new AsyncDisposableStackLike();
   try {
     const urls: string[] = [];
-    if (nodes === 1) urls.push(stack.use(await startNats()).url);
-    else urls.push(...stack.use(await startCluster()).urls);
+    const natsPids: number[] = [];
+    if (nodes === 1) {
+      const nats = stack.use(await startNats());
+      urls.push(nats.url);
+      natsPids.push(nats.server.pid);
+    } else {
+      const nats = stack.use(await startCluster());
+      urls.push(...nats.urls);
+      natsPids.push(...nats.cluster.nodes.map((node) => node.pid));
+    }
     const appended = { packs: 0, events: 0 };
     const { store, broker } = stack.use(
       await connectStore(
@@ -44,6 +54,7 @@ export async function layGround(nodes: 1 | 3, overrides: Partial<StoreOptions> =
     stack.defer(() => bare.close());
     return {
       urls,
+      natsPids,
       replicas: nodes,
       store,
       broker,

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { measureAppends } from './append.js';
+import { measureCapacity } from './capacity.js';
 import { FULL, PARTS, PAYLOAD_BYTES, QUICK, type Part, type Scale } from './figures.js';
 import { measureLive } from './live.js';
 import { measureMemory } from './memory.js';
@@ -29,6 +30,7 @@ const MEASURES: Readonly<Record<Part, (scale: Scale, nodes: 1 | 3) => Promise<Va
   resume: measureResumes,
   replay: measureReplays,
   memory: measureMemory,
+  capacity: measureCapacity,
 };
 
 const Options = z.object({
