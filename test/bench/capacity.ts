@@ -19,6 +19,28 @@ const TICKS_PER_SECOND = 100;
 const PAGE_KIB = 4;
 
 export async function measureCapacity(scale: Scale, nodes: 1 | 3): Promise<Values> {
+  return {
+    ...(await costs(scale, nodes)),
+    'capacity.shard': await packsPerSecond(scale, nodes, undefined),
+    'capacity.shard.synced': await packsPerSecond(scale, nodes, 'always'),
+  };
+}
+
+/** What one stream takes: many tasks of one shard, each with one pack of one event in flight. */
+async function packsPerSecond(scale: Scale, nodes: 1 | 3, syncInterval: string | undefined): Promise<number> {
+  await using ground = await layGround(nodes, { lingerMsMax: 0 }, syncInterval);
+  const tasks = await startTasks(ground, scale.tasks);
+  const packsBefore = ground.appended.packs;
+  const startedAt = performance.now();
+  await Promise.all(
+    tasks.map(async ({ log }, i) => {
+      while (performance.now() - startedAt < scale.liveMs) await log.append([benchEvent(i)]);
+    }),
+  );
+  return ((ground.appended.packs - packsBefore) * 1_000) / (performance.now() - startedAt);
+}
+
+async function costs(scale: Scale, nodes: 1 | 3): Promise<Values> {
   await using ground = await layGround(nodes);
   const frontEnd = await ground.frontEnd();
   const pids = { frontEnd: frontEnd.pid, nats: ground.natsPids };

@@ -291,6 +291,12 @@ function capacity(): Record<string, Figure> {
       unit: 'µs/event',
       title: (s) => `processor time of a front end, ${n(s.streamsMany)} streams of one task, 10 events a second`,
     },
+    'capacity.shard': {
+      part,
+      unit: 'packs/s',
+      title: (s) => `one TASKS stream, ${s.tasks} tasks, each with one pack of one event in flight`,
+    },
+    'capacity.shard.synced': { part, unit: 'packs/s', title: () => 'the same with sync_interval: always' },
   };
 }
 

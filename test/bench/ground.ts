@@ -22,17 +22,22 @@ export interface Ground extends AsyncDisposable {
   frontEnd(env?: Record<string, string>): Promise<FrontEnd>;
 }
 
-export async function layGround(nodes: 1 | 3, overrides: Partial<StoreOptions> = {}): Promise<Ground> {
+/** `syncInterval`: when the nats-servers write through to the disk; absent: as they do by themselves. */
+export async function layGround(
+  nodes: 1 | 3,
+  overrides: Partial<StoreOptions> = {},
+  syncInterval?: string,
+): Promise<Ground> {
   const stack = new AsyncDisposableStackLike();
   try {
     const urls: string[] = [];
     const natsPids: number[] = [];
     if (nodes === 1) {
-      const nats = stack.use(await startNats());
+      const nats = stack.use(await startNats(syncInterval));
       urls.push(nats.url);
       natsPids.push(nats.server.pid);
     } else {
-      const nats = stack.use(await startCluster());
+      const nats = stack.use(await startCluster(syncInterval));
       urls.push(...nats.urls);
       natsPids.push(...nats.cluster.nodes.map((node) => node.pid));
     }

@@ -41,9 +41,10 @@ export interface TestNats extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function startNats(): Promise<TestNats> {
+/** `syncInterval` as nats-server writes it; absent: its own default. */
+export async function startNats(syncInterval?: string): Promise<TestNats> {
   const { dir, remove } = await directory();
-  const server = await startNatsServer({ binary: await binary(), dataDir: dir });
+  const server = await startNatsServer({ binary: await binary(), dataDir: dir, syncInterval });
   return {
     server,
     url: server.url,
@@ -60,9 +61,9 @@ export interface TestCluster extends AsyncDisposable {
 }
 
 /** Three nodes with JetStream. */
-export async function startCluster(): Promise<TestCluster> {
+export async function startCluster(syncInterval?: string): Promise<TestCluster> {
   const { dir, remove } = await directory();
-  const cluster = await startNatsCluster({ binary: await binary(), dataDir: dir, nodes: 3 });
+  const cluster = await startNatsCluster({ binary: await binary(), dataDir: dir, nodes: 3, syncInterval });
   return {
     cluster,
     urls: cluster.nodes.map((n) => n.url),
