@@ -65,6 +65,18 @@ export default [
     },
   }),
   defineTool({
+    name: 'block',
+    description: 'Computes without a pause, in the attempts up to the given one',
+    inputSchema: z.object({ ms: z.int().positive(), upTo: z.int().positive().default(100) }),
+    async run({ ms, upTo }, task) {
+      await task.emit('com.example.block', { attempt: task.attempt });
+      const until = performance.now() + ms;
+      while (task.attempt <= upTo && performance.now() < until);
+      await task.emit('com.example.unblocked', { attempt: task.attempt });
+      return text(task.attempt);
+    },
+  }),
+  defineTool({
     name: 'emit_badly',
     description: 'Emits what must be refused',
     inputSchema: z.object({ what: z.enum(['unprefixed', 'reserved', 'array', 'large', 'circular', 'unawaited']) }),

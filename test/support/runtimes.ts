@@ -18,6 +18,7 @@ const SILENT: WorkerObserver = {
   leaseInDoubt: () => undefined,
   released: () => undefined,
   pullFailed: () => undefined,
+  stuck: () => undefined,
   itemFailed: () => undefined,
   stopIgnored: () => undefined,
   lateEmit: () => undefined,

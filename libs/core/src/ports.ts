@@ -125,6 +125,8 @@ export interface ClaimedItem {
   nak(delayMs: number): Promise<void>;
   /** Removes an item that can never run. */
   term(reason: string): Promise<void>;
+  /** The attempt is over, however: whatever keeps the lease by itself stops. */
+  forget(): void;
   /** Takes the task's place among the running ones of each scope. False when one is full; then it has taken none. */
   enter(limits: ReadonlyArray<RunningLimit>): Promise<boolean>;
   /** Gives those places up. Before `ack` and before a `nak` with a delay. */

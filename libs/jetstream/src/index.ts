@@ -2,6 +2,7 @@ export type { AppendObserver } from './appender.js';
 export { connectBroker, type Broker, type BrokerOptions } from './broker.js';
 export { openToolPublisher, watchToolCatalogue } from './catalogue.js';
 export type { FeedObserver } from './feed.js';
+export { startLeaseKeeper, type LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.js';
 export {
   CATALOGUE_BUCKET,
   cmdSubject,

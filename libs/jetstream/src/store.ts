@@ -10,6 +10,7 @@ import type { Broker } from './broker.js';
 import { onDeletion } from './deletions.js';
 import type { FeedObserver } from './feed.js';
 import { HubReader } from './hub-reader.js';
+import type { LeaseKeeper } from './lease-keeper.js';
 import { LogReads } from './log-reads.js';
 import { Mailbox } from './mailbox.js';
 import type { StoreOptions } from './options.js';
@@ -33,7 +34,8 @@ export interface Store {
   close(): void;
 }
 
-export function openStore(broker: Broker, options: StoreOptions, observer: StoreObserver): Store {
+/** `keeper` keeps leases through blocks of the event loop; only a worker has one. */
+export function openStore(broker: Broker, options: StoreOptions, observer: StoreObserver, keeper?: LeaseKeeper): Store {
   const onForeign = (subject: string, streamSeq: number) => observer.foreignMessage(subject, streamSeq);
   const reads = new LogReads(broker, options, onForeign);
   const parts: StoreParts = {
@@ -58,7 +60,7 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     tasks: new JetStreamTaskStore(parts, hub),
     attempts: new JetStreamAttemptStore(parts),
     events: hub,
-    work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), onForeign),
+    work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), keeper, onForeign),
     close: () => {
       offDeletion();
       offDisturbance();

@@ -7,6 +7,7 @@
 import type { ClaimedItem, TaskSpec, WorkQueue } from '@taskstream/core';
 import { parseTaskId, TaskstreamError } from '@taskstream/core';
 import type { Broker } from './broker.js';
+import type { LeaseKeeper } from './lease-keeper.js';
 import type { LeasedMessage } from './leased-message.js';
 import { queueConsumers, WORK_STREAM, workSubject, workTaskId } from './names.js';
 import { isNatsFault } from './nats-errors.js';
@@ -33,6 +34,7 @@ export class JetStreamWorkQueue implements WorkQueue {
   readonly #broker: Broker;
   readonly #options: StoreOptions;
   readonly #limits: RunningLimits;
+  readonly #keeper: LeaseKeeper | undefined;
   readonly #queues = new Map<string, Promise<QueueLines>>();
   readonly #onForeign: (subject: string, streamSeq: number) => void;
 
@@ -40,11 +42,13 @@ export class JetStreamWorkQueue implements WorkQueue {
     broker: Broker,
     options: StoreOptions,
     limits: RunningLimits,
+    keeper: LeaseKeeper | undefined,
     onForeign: (subject: string, streamSeq: number) => void,
   ) {
     this.#broker = broker;
     this.#options = options;
     this.#limits = limits;
+    this.#keeper = keeper;
     this.#onForeign = onForeign;
   }
 
@@ -87,6 +91,8 @@ export class JetStreamWorkQueue implements WorkQueue {
     }
     const broker = this.#broker;
     const { leaseMs } = this.#options;
+    const keeper = this.#keeper;
+    keeper?.keep(m.ackSubject, taskId);
     let leasedAtMs = performance.now();
     const whenConnected = async (send: () => unknown) => {
       for (let i = 0; !broker.connected && i < 300; i++) await sleepOrAbort(100, NEVER);
@@ -109,6 +115,7 @@ export class JetStreamWorkQueue implements WorkQueue {
           if (performance.now() - leasedAtMs < leaseMs) m.nak(delayMs);
         }),
       term: (reason) => whenConnected(() => m.term(reason)),
+      forget: () => keeper?.release(m.ackSubject),
       enter: (limits) => this.#limits.enter(taskId, limits),
       leave: (limits) => this.#limits.leave(taskId, limits),
     };

@@ -7,7 +7,6 @@
 import {
   backoffMs,
   decideDispatch,
-  isExpired,
   isTaskstreamError,
   type AttemptLog,
   type AttemptStore,
@@ -19,10 +18,12 @@ import {
 } from '@taskstream/core';
 import { TERMINAL_STATUSES, type StatusPayload } from '@taskstream/protocol';
 import { dueInMs, limitsOf } from './admission.js';
+import { startClock } from './attempt-clock.js';
+import { deadlineOf, type Deadline } from './deadline.js';
+import { failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
 import type { Tool } from './define-tool.js';
 import type { ToolResult } from './tool-result.js';
 import { afterMs } from './long-timer.js';
-import { AttemptTimeout, failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
 import { Children, type ChildPorts } from './children.js';
 import { InputDesk } from './input-desk.js';
 import { PARENT_OVER, parentIsOver, watchParent } from './parent-watch.js';
@@ -33,7 +34,7 @@ import type { WorkerObserver, WorkerOptions } from './worker-options.js';
 type StopReason =
   | { readonly type: 'cancel'; readonly reason: string | undefined }
   | { readonly type: 'hand_over' }
-  | { readonly type: 'expired' };
+  | { readonly type: 'expired'; readonly status: StatusPayload };
 
 /** What lets the tools of a worker spawn tasks. */
 export interface ChildSupport {
@@ -59,6 +60,7 @@ export class AttemptRun {
   readonly #childSupport: ChildSupport;
   readonly #abort = new AbortController();
   readonly #claimedAt = performance.now();
+  #toolEnded: Promise<void> = Promise.resolve();
   #stop: StopReason | undefined;
   #task: RunningTask | undefined;
   #stopped: (reason: StopReason) => void = () => undefined;
@@ -83,12 +85,25 @@ export class AttemptRun {
     return this.#item.taskId;
   }
 
+  /** Resolves when the tool's function has returned; it may go on long after its attempt has ended. */
+  get toolEnded(): Promise<void> {
+    return this.#toolEnded;
+  }
+
   /** Ends the attempt so that another worker can go on at once. */
   handOver(): void {
     this.#requestStop({ type: 'hand_over' });
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } finally {
+      this.#item.forget();
+    }
+  }
+
+  async #run(): Promise<void> {
     for (let tries = 0; tries < DISPATCH_TRIES_MAX; tries++) {
       const spec = await this.#store.readSpec(this.#item.taskId);
       const tail = await this.#store.readTail(this.#item.taskId);
@@ -152,9 +167,10 @@ export class AttemptRun {
   }
 
   async #start(spec: TaskSpec, tail: Tail, start: Extract<DispatchDecision, { type: 'start' }>): Promise<void> {
-    const expiresAtMs = spec.ttlMs === null ? undefined : Date.parse(spec.createdAt) + spec.ttlMs;
-    if (isExpired(Date.parse(spec.createdAt), spec.ttlMs, Date.now())) {
-      await this.#orLostRace(this.#store.failTask(spec, tail, expiredStatus(spec)));
+    const tool = this.#tools.get(spec.tool);
+    const deadline = deadlineOf(spec, tool);
+    if (deadline !== undefined && deadline.atMs <= Date.now()) {
+      await this.#orLostRace(this.#store.failTask(spec, tail, deadline.status));
       await this.#leave(spec);
       await this.#item.ack();
       this.#observer.released({ taskId: spec.taskId, why: 'expired' });
@@ -167,7 +183,6 @@ export class AttemptRun {
       this.#observer.released({ taskId: spec.taskId, why: 'its parent is over' });
       return;
     }
-    const tool = this.#tools.get(spec.tool);
     if (tool === undefined) {
       await this.#item.nak(this.#options.unknownToolRetryMs);
       this.#observer.released({ taskId: spec.taskId, why: `this worker has no tool ${spec.tool}` });
@@ -190,7 +205,7 @@ export class AttemptRun {
     const over = new AbortController();
     try {
       this.#keepLease(log, over.signal);
-      if (expiresAtMs !== undefined) this.#expireAt(expiresAtMs, over.signal);
+      if (deadline !== undefined) this.#expireAt(deadline, over.signal);
       const signal = AbortSignal.any([this.#abort.signal, log.signal]);
       const desk = new InputDesk(
         spec.clientCapabilities,
@@ -323,10 +338,10 @@ export class AttemptRun {
     over.addEventListener('abort', () => clearInterval(timer));
   }
 
-  #expireAt(atMs: number, over: AbortSignal): void {
+  #expireAt({ atMs, status }: Deadline, over: AbortSignal): void {
     over.addEventListener(
       'abort',
-      afterMs(atMs - Date.now(), () => this.#requestStop({ type: 'expired' })),
+      afterMs(atMs - Date.now(), () => this.#requestStop({ type: 'expired', status })),
     );
   }
 
@@ -340,17 +355,16 @@ export class AttemptRun {
         const { unseenFailure } = task;
         return unseenFailure === undefined ? outcomeOfResult(result) : outcomeOfError(unseenFailure.error);
       } catch (error) {
-        return outcomeOfError(error);
+        return outcomeOfError(error, tool.isRetryable);
       }
     })();
+    this.#toolEnded = finished.then(() => undefined);
     const timers: Array<() => void> = [];
     const timedOut = new Promise<Outcome>((resolve) => {
-      if (tool.timeoutMs === undefined) return;
-      const { timeoutMs } = tool;
       timers.push(
-        afterMs(timeoutMs, () => {
-          this.#abort.abort(new AttemptTimeout(timeoutMs));
-          resolve(outcomeOfError(new AttemptTimeout(timeoutMs)));
+        startClock(tool, task.liveliness, (error) => {
+          this.#abort.abort(error);
+          resolve(outcomeOfError(error));
         }),
       );
     });
@@ -385,7 +399,7 @@ export class AttemptRun {
     if (this.#stop?.type === 'cancel') {
       return this.#end(spec, log, { status: 'cancelled', statusMessage: this.#stop.reason ?? 'Cancelled by request' });
     }
-    if (this.#stop?.type === 'expired') return this.#end(spec, log, expiredStatus(spec));
+    if (this.#stop?.type === 'expired') return this.#end(spec, log, this.#stop.status);
     if (this.#stop?.type === 'hand_over' && (outcome.type !== 'end' || isAbortError(outcome))) {
       await log.appendAttemptEnd({ reason: 'handed_over' });
       await this.#item.nak(0);
@@ -442,9 +456,4 @@ function stopMessage(reason: StopReason): string {
 /** Whether a tool ended because it was told to stop, not by a result or a fault of its own. */
 function isAbortError(outcome: Extract<Outcome, { type: 'end' }>): boolean {
   return outcome.status.isError === true || outcome.status.status === 'failed';
-}
-
-function expiredStatus(spec: TaskSpec): StatusPayload {
-  const message = `The task expired ${spec.ttlMs} ms after its creation`;
-  return { status: 'failed', statusMessage: message, error: { code: -32603, message } };
 }

@@ -21,6 +21,7 @@ import type { ChildTask } from './child-task.js';
 import type { SpawnOptions } from './children.js';
 import type { TaskMailbox } from './task-mailbox.js';
 import type { ToolResult } from './tool-result.js';
+import { RetryableError } from './tool-errors.js';
 
 /** What a user did with a form. */
 export type ElicitAnswer<Content> =
@@ -137,6 +138,8 @@ export interface Task<Events extends EventDeclarations = EventDeclarations> {
    * @throws StateMisuse when it breaks the schema
    */
   restore<T>(schema: z.ZodType<T>, name?: string): Promise<T | undefined>;
+  /** Says that the tool is alive, without an event: for `idleTimeoutMs`. */
+  heartbeat(): void;
   /** Reports progress: `done` of `total`. */
   progress(done: number, total?: number, message?: string): Promise<void>;
   /** What clients steer in, and whether they paused the task. */
@@ -196,14 +199,29 @@ export interface ToolOptions<
   readonly pollIntervalMs?: number;
   /** The longest time of one attempt. Without a limit when absent. */
   readonly timeoutMs?: number;
+  /** The longest time from creation to the end, over all attempts. Without a limit but `ttlMs` when absent. */
+  readonly taskTimeoutMs?: number;
+  /**
+   * An attempt that says nothing for so long (no event, no progress, no `heartbeat`) ends as timed out. Waiting for an
+   * answer does not count. Without a limit when absent.
+   */
+  readonly idleTimeoutMs?: number;
   readonly retry?: {
     /** Tries that may fail before the task fails. 3 when absent. */
     readonly attemptsMax?: number;
     readonly backoffMsBase?: number;
     readonly backoffMsMax?: number;
+    /**
+     * What is worth another attempt, of all that `run` throws: classes of errors, or a predicate. `RetryableError` when
+     * absent. Timeouts always are; arguments and results that break their schema never.
+     */
+    readonly on?: RetryOn;
   };
   run(input: z.output<Input>, task: Task<Events>): Promise<ToolResult | string> | ToolResult | string;
 }
+
+/** Which errors are worth another attempt. */
+export type RetryOn = ReadonlyArray<abstract new (...args: never[]) => Error> | ((error: unknown) => boolean);
 
 /** A tool that a worker can run. Made by `defineTool`. */
 export interface Tool {
@@ -211,9 +229,12 @@ export interface Tool {
   readonly events: DeclaredEvents;
   readonly inputFirst: Readonly<Record<string, InputRequest>> | undefined;
   readonly timeoutMs: number | undefined;
+  readonly taskTimeoutMs: number | undefined;
+  readonly idleTimeoutMs: number | undefined;
   readonly runningMax: number | undefined;
   readonly backoffMsBase: number;
   readonly backoffMsMax: number;
+  readonly isRetryable: (error: unknown) => boolean;
   /** Parses the arguments and runs. @throws ToolError when the arguments or the result break their schema */
   invoke(args: unknown, task: Task): Promise<ToolResult>;
 }
@@ -229,6 +250,8 @@ const Options = z.looseObject({
   ttlMs: z.int().positive().nullable().default(86_400_000),
   pollIntervalMs: z.int().positive().default(1_000),
   timeoutMs: z.int().positive().optional(),
+  taskTimeoutMs: z.int().positive().optional(),
+  idleTimeoutMs: z.int().positive().optional(),
   priority: z.int().min(0).max(PRIORITY_MAX).optional(),
   delayMs: z.int().nonnegative().optional(),
   runningMax: z.int().positive().optional(),
@@ -237,6 +260,7 @@ const Options = z.looseObject({
       attemptsMax: z.int().positive().default(3),
       backoffMsBase: z.int().nonnegative().default(1_000),
       backoffMsMax: z.int().nonnegative().default(60_000),
+      on: z.custom<RetryOn>(isRetryOn, { error: 'expected an array of error classes or a function' }).optional(),
     })
     .prefault({}),
 });
@@ -278,9 +302,12 @@ export function defineTool<
     events: declareEvents(o.name, options.events),
     inputFirst: options.inputFirst,
     timeoutMs: o.timeoutMs,
+    taskTimeoutMs: o.taskTimeoutMs,
+    idleTimeoutMs: o.idleTimeoutMs,
     runningMax: o.runningMax,
     backoffMsBase: o.retry.backoffMsBase,
     backoffMsMax: o.retry.backoffMsMax,
+    isRetryable: retryPredicate(o.retry.on),
     invoke: async (args, task) => {
       const input = options.inputSchema.safeParse(args);
       if (!input.success) throw new InvalidArguments(o.name, describeIssues(input.error, args, 'arguments'));
@@ -288,6 +315,16 @@ export function defineTool<
       return checkResult(o.name, result, options.outputSchema);
     },
   };
+}
+
+function isRetryOn(value: unknown): boolean {
+  return typeof value === 'function' || (Array.isArray(value) && value.every((one) => typeof one === 'function'));
+}
+
+function retryPredicate(on: RetryOn | undefined): (error: unknown) => boolean {
+  if (on === undefined) return (error) => error instanceof RetryableError;
+  if (typeof on === 'function') return on;
+  return (error) => error instanceof RetryableError || on.some((kind) => error instanceof kind);
 }
 
 /** The arguments broke the tool's input schema. Never retried. */

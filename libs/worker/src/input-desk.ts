@@ -42,6 +42,11 @@ export class InputDesk {
     this.#signal = signal;
   }
 
+  /** Whether a question is open. */
+  get waiting(): boolean {
+    return this.#open.size > 0;
+  }
+
   /**
    * Asks one question and waits for its answer.
    * @throws ToolError when the client did not declare that it can be asked; the signal's reason when it aborts

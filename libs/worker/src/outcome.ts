@@ -5,9 +5,9 @@
  */
 import { isTaskstreamError } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
-import { InvalidResult } from './define-tool.js';
+import { InvalidArguments, InvalidResult } from './define-tool.js';
 import type { ToolResult } from './tool-result.js';
-import { RetryableError, StateMisuse, ToolProtocolError } from './tool-errors.js';
+import { messageOf, RetryableError, StateMisuse, ToolProtocolError } from './tool-errors.js';
 
 export type Outcome =
   /** The task ends with this status. */
@@ -17,10 +17,10 @@ export type Outcome =
   /** This attempt may not write any more: say nothing, touch nothing. */
   | { readonly type: 'silent'; readonly why: string };
 
-/** The attempt ran longer than the tool's `timeoutMs`. */
+/** The attempt ran longer, or the tool was silent for longer, than it may. */
 export class AttemptTimeout extends Error {
-  constructor(timeoutMs: number) {
-    super(`The attempt took longer than ${timeoutMs} ms`);
+  constructor(message: string) {
+    super(message);
     this.name = 'AttemptTimeout';
   }
 }
@@ -33,7 +33,8 @@ export function outcomeOfResult(result: ToolResult): Outcome {
   };
 }
 
-export function outcomeOfError(error: unknown): Outcome {
+/** `isRetryable` is asked about whatever the tool threw, except what no other attempt could do better. */
+export function outcomeOfError(error: unknown, isRetryable: (error: unknown) => boolean = isRetryableError): Outcome {
   if (
     isTaskstreamError(error, 'fenced') ||
     isTaskstreamError(error, 'data_lost') ||
@@ -41,15 +42,20 @@ export function outcomeOfError(error: unknown): Outcome {
   ) {
     return { type: 'silent', why: error.message };
   }
+  if (error instanceof AttemptTimeout) return { type: 'retry', reason: 'timeout', message: error.message };
+  const final = error instanceof InvalidArguments || error instanceof InvalidResult || error instanceof StateMisuse;
+  const message = error instanceof Error ? error.message : `The tool ${messageOf(error)}`;
+  try {
+    if (!final && isRetryable(error)) return { type: 'retry', reason: 'error', message };
+  } catch (fault) {
+    const why = `${message}; retry.on of the tool failed on it: ${messageOf(fault)}`;
+    return failed(why, { code: -32603, message: why });
+  }
   if (error instanceof ToolProtocolError) {
-    const { code, message, data } = error;
+    const { code, data } = error;
     return failed(message, { code, message, ...(data !== undefined && { data }) });
   }
-  if (error instanceof AttemptTimeout) return { type: 'retry', reason: 'timeout', message: error.message };
-  if (error instanceof RetryableError) return { type: 'retry', reason: 'error', message: error.message };
-  if (error instanceof InvalidResult || error instanceof StateMisuse)
-    return failed(error.message, { code: -32603, message: error.message });
-  const message = error instanceof Error ? error.message : `The tool threw ${typeof error}: ${String(error)}`;
+  if (error instanceof InvalidResult || error instanceof StateMisuse) return failed(message, { code: -32603, message });
   return {
     type: 'end',
     status: {
@@ -59,6 +65,11 @@ export function outcomeOfError(error: unknown): Outcome {
       result: { content: [{ type: 'text', text: message }], isError: true },
     },
   };
+}
+
+/** What a tool that names no errors has retried. */
+export function isRetryableError(error: unknown): boolean {
+  return error instanceof RetryableError;
 }
 
 /** A task that ends by a fault of its execution. */

@@ -15,6 +15,7 @@ import {
 } from '@taskstream/core';
 import { describeIssues, SYSTEM_EVENT_PREFIX, SystemEvent, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
+import type { Liveliness } from './attempt-clock.js';
 import { CheckpointDesk, type CheckpointBounds } from './checkpoint-desk.js';
 import { draftOf, type DeclaredEvents } from './declared-events.js';
 import type { ElicitAnswer, SampleParams, SampleResult, StepFunction, StepOptions, Task } from './define-tool.js';
@@ -61,6 +62,7 @@ export class RunningTask implements Task {
   given: Readonly<Record<string, unknown>>;
   readonly #log: AttemptLog;
   readonly #desk: InputDesk;
+  #beats = 0;
   readonly mailbox: RunningMailbox;
   readonly #events: DeclaredEvents;
   readonly #steps: StepDesk;
@@ -149,6 +151,18 @@ export class RunningTask implements Task {
 
   status(message: string): Promise<void> {
     return this.#emits.start((seen) => this.#desk.say(String(message), seen));
+  }
+
+  heartbeat(): void {
+    this.#beats++;
+  }
+
+  /** What an idle timeout looks at. */
+  get liveliness(): Liveliness {
+    return {
+      activity: () => this.#log.nextSeq + this.#beats,
+      waiting: () => this.#desk.waiting || this.mailbox.paused,
+    };
   }
 
   progress(done: number, total?: number, message?: string): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * Invariant: an author's message reaches the client, a stack trace never does.
  */
+import { typeName } from '@taskstream/protocol';
 
 /** The tool failed in a way that its caller should see: the task completes with an `isError` result. */
 export class ToolError extends Error {
@@ -51,5 +52,8 @@ export class StateMisuse extends Error {
 
 /** What an author threw, as text. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : `threw ${typeof error}: ${String(error)}`;
+  if (error instanceof Error) return error.message;
+  // An object need not be able to become a text.
+  const text = typeof error === 'object' || typeof error === 'function' ? typeName(error) : String(error);
+  return `threw ${typeof error}: ${text}`;
 }

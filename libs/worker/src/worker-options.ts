@@ -17,6 +17,9 @@ export const workerOptionsShape = {
   unknownTaskRetryMs: ms
     .default(2_000)
     .meta({ description: 'Delay before an item without a visible task is offered again' }),
+  blockedMsMax: ms.default(60_000).meta({
+    description: 'Longest block of the event loop through which leases are kept; then the process ends by SIGKILL',
+  }),
   ownerRunningMax: z
     .int()
     .positive()
@@ -82,5 +85,7 @@ export interface WorkerObserver {
   released(fact: { readonly taskId: string; readonly why: string }): void;
   pullFailed(fact: { readonly queue: string; readonly error: unknown }): void;
   /** The runtime itself failed around an item; the lease will bring it back. */
+  /** Every slot is held by a tool that goes on though its attempt is over: this process can do no more work. */
+  stuck(fact: { readonly abandoned: number }): void;
   itemFailed(fact: { readonly taskId: string; readonly error: unknown }): void;
 }

@@ -27,6 +27,8 @@ export class WorkerRuntime {
   readonly #queues: string[];
   readonly #asked = new Map<string, number>();
   readonly #runs = new Map<AttemptRun, Promise<void>>();
+  /** Their attempts are over, their tools are not: each still holds its slot. */
+  readonly #abandoned = new Set<AttemptRun>();
   readonly #stopPulling = new AbortController();
   #pulls = new Set<Promise<void>>();
   /** Slots of attempts that wait for children. */
@@ -73,7 +75,7 @@ export class WorkerRuntime {
       const asked = this.#asked.get(queue) ?? 0;
       const free = Math.min(
         share - asked,
-        this.#parts.options.slots + this.#lent - this.#runs.size - this.#askedInAll(),
+        this.#parts.options.slots + this.#lent - this.#runs.size - this.#abandoned.size - this.#askedInAll(),
       );
       if (free > 0 && !this.#stopPulling.signal.aborted) this.#pull(queue, free);
     }
@@ -129,6 +131,7 @@ export class WorkerRuntime {
 
   #run(item: ClaimedItem): void {
     const { attempts, options, observer } = this.#parts;
+    const { slots } = options;
     const run = new AttemptRun(item, attempts, this.#tools, options, observer, {
       ports: this.#parts.children,
       lend: () => this.#lend(),
@@ -138,8 +141,19 @@ export class WorkerRuntime {
       .catch((error: unknown) => observer.itemFailed({ taskId: item.taskId, error }))
       .finally(() => {
         this.#runs.delete(run);
-        this.#fill();
+        this.#abandoned.add(run);
+        // At once, unless the tool goes on.
+        void run.toolEnded.then(() => {
+          this.#abandoned.delete(run);
+          this.#fill();
+        });
+        if (this.#abandoned.size >= slots) setImmediate(() => this.#tellIfStuck());
       });
     this.#runs.set(run, done);
+  }
+
+  #tellIfStuck(): void {
+    const { observer, options } = this.#parts;
+    if (this.#abandoned.size >= options.slots) observer.stuck({ abandoned: this.#abandoned.size });
   }
 }

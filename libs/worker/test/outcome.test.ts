@@ -33,7 +33,7 @@ describe('an error', () => {
 
   it('that is to be tried again is, as is one that took too long', () => {
     expect(outcomeOfError(new RetryableError('later'))).toEqual({ type: 'retry', reason: 'error', message: 'later' });
-    expect(outcomeOfError(new AttemptTimeout(50))).toEqual({
+    expect(outcomeOfError(new AttemptTimeout('The attempt took longer than 50 ms'))).toEqual({
       type: 'retry',
       reason: 'timeout',
       message: 'The attempt took longer than 50 ms',

@@ -95,6 +95,7 @@ export const OTHER_KEYS: readonly string[] = [
   'drainMsMax',
   'unknownToolRetryMs',
   'unknownTaskRetryMs',
+  'blockedMsMax',
   'limitRetryMs',
   'limitRetryMsMax',
   'ownerRunningMax',

@@ -9,9 +9,11 @@ import {
   openStore,
   openToolPublisher,
   provision,
+  startLeaseKeeper,
   storeOptionsOf,
   watchToolCatalogue,
   type Broker,
+  type LeaseKeeper,
   type Store,
 } from '@taskstream/jetstream';
 import {
@@ -38,6 +40,7 @@ export class WorkerService {
   #broker: Broker | undefined;
   #store: Store | undefined;
   #catalogue: { close(): void } | undefined;
+  #keeper: LeaseKeeper | undefined;
   #runtime: WorkerRuntime | undefined;
   #ops: OpsServer | undefined;
 
@@ -59,13 +62,16 @@ export class WorkerService {
       this.#ops = await startOpsServer(handler, config.opsPort, config.opsHost);
     }
     const worker = `w${process.pid}-${nanoid(8)}`;
-    const broker = await connectBroker({
+    const connection = {
       servers: config.natsUrl,
-      name: `taskstream worker ${worker}`,
       connectMsMax: config.connectMsMax,
       pingMs: config.natsPingMs,
       readTimeoutMs: config.readTimeoutMs,
       ...(config.natsToken !== undefined && { auth: { token: config.natsToken } }),
+    };
+    const broker = await connectBroker({
+      ...connection,
+      name: `taskstream worker ${worker}`,
       onStatus: (type, detail) => {
         if (type === 'disconnect') this.#readiness.fail('nats', 'disconnected');
         if (type === 'reconnect') this.#readiness.pass('nats');
@@ -81,7 +87,17 @@ export class WorkerService {
     if (broker.connected) this.#readiness.pass('nats');
     await (await openToolPublisher(broker, options)).publish(tools.map((t) => t.definition));
     this.#readiness.pass('tools');
-    this.#store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
+    this.#keeper = await startLeaseKeeper({
+      connection: { ...connection, name: `taskstream lease keeper ${worker}` },
+      leaseMs: options.leaseMs,
+      blockedMsMax: config.blockedMsMax,
+      onFault: (error) =>
+        this.#logger.error(
+          { err: error },
+          'the lease keeper ended: a tool that blocks the event loop now loses its lease',
+        ),
+    });
+    this.#store = openStore(broker, options, observeStore(this.#metrics, this.#logger), this.#keeper);
     const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
       this.#logger.warn({ tool, why }, 'a tool definition is left out; its worker may be of another version'),
     );
@@ -114,6 +130,7 @@ export class WorkerService {
     await this.#runtime?.drain();
     this.#catalogue?.close();
     this.#store?.close();
+    await this.#keeper?.close();
     await this.#broker?.close();
     await this.#ops?.close();
   }
@@ -182,6 +199,11 @@ export class WorkerService {
         taskLogger(this.#logger, context).info({ why }, 'item released without an attempt');
       },
       pullFailed: ({ queue, error }) => this.#logger.warn({ queue, err: error }, 'pulling work failed; trying again'),
+      stuck: ({ abandoned }) => {
+        this.#logger.fatal({ abandoned }, 'every slot is held by a tool that does not stop: ending this worker');
+        // The same way out as from outside: a supervisor starts a fresh one.
+        process.kill(process.pid, 'SIGTERM');
+      },
       itemFailed: ({ error, ...context }) =>
         taskLogger(this.#logger, context).error(
           { err: error },

@@ -155,6 +155,7 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
       ack: async () => void (this.#acked = true),
       nak: async () => undefined,
       term: async () => void (this.#acked = true),
+      forget: () => undefined,
       enter: async () => true,
       leave: async () => undefined,
     };

@@ -89,6 +89,7 @@ const QUIET: WorkerObserver = {
   released: () => undefined,
   pullFailed: () => undefined,
   itemFailed: () => undefined,
+  stuck: () => undefined,
 };
 
 /** A task for `tool` that nobody works on until `run`. */

@@ -54,6 +54,7 @@ export const OPTIONS: WorkerOptions = {
   drainMsMax: 1_000,
   unknownToolRetryMs: 222,
   unknownTaskRetryMs: 111,
+  blockedMsMax: 60_000,
   limitRetryMs: 100,
   limitRetryMsMax: 1_000,
   orphanItemMs: 60_000,
@@ -86,6 +87,7 @@ export function recordingObserver(): { observer: WorkerObserver; told: Array<{ w
       released: tell('released'),
       pullFailed: tell('pullFailed'),
       itemFailed: tell('itemFailed'),
+      stuck: tell('stuck'),
     },
   };
 }
@@ -364,6 +366,7 @@ export function itemOf(task: FakeTask, overrides: Partial<ClaimedItem> = {}): Fa
     ack: async () => void task.journal.push('ack'),
     nak: async (delayMs) => void task.journal.push(`nak ${delayMs}`),
     term: async () => void task.journal.push('term'),
+    forget: () => undefined,
     enter: async () => true,
     leave: async (limits) => {
       if (limits.length > 0) task.journal.push(`leave ${limits.map((l) => l.scope).join(' ')}`);
