@@ -28,6 +28,8 @@ parentPort?.on('message', (message: KeeperMessage) => {
 });
 
 const broker = await connectBroker(data.connection);
+// A port of a thread has no origin.
+// oxlint-disable-next-line unicorn/require-post-message-target-origin
 parentPort?.postMessage('ready');
 setInterval(look, leaseMs / 12);
 

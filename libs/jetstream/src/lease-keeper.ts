@@ -52,6 +52,8 @@ export async function startLeaseKeeper(options: LeaseKeeperOptions): Promise<Lea
   });
   let closing = false;
   const tell = (message: KeeperMessage) => {
+    // A thread has no origin.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
     if (!closing) thread.postMessage(message);
   };
   try {

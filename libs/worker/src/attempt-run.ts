@@ -23,6 +23,7 @@ import { deadlineOf, type Deadline } from './deadline.js';
 import { failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
 import type { Tool } from './define-tool.js';
 import type { ToolResult } from './tool-result.js';
+import { keepLease } from './lease.js';
 import { afterMs } from './long-timer.js';
 import { Children, type ChildPorts } from './children.js';
 import { InputDesk } from './input-desk.js';
@@ -204,7 +205,13 @@ export class AttemptRun {
     const startedAt = performance.now();
     const over = new AbortController();
     try {
-      this.#keepLease(log, over.signal);
+      keepLease(
+        this.#item,
+        log,
+        { leaseMs: this.#options.leaseMs, claimedAtMs: this.#claimedAt },
+        this.#observer,
+        over.signal,
+      );
       if (deadline !== undefined) this.#expireAt(deadline, over.signal);
       const signal = AbortSignal.any([this.#abort.signal, log.signal]);
       const desk = new InputDesk(
@@ -309,33 +316,6 @@ export class AttemptRun {
     this.#stop = reason;
     this.#stopped(reason);
     this.#abort.abort(new Error(stopMessage(reason)));
-  }
-
-  #keepLease(log: AttemptLog, over: AbortSignal): void {
-    // From the claim on: the lease may have run out while the attempt was begun.
-    let extendedAt = this.#claimedAt;
-    let confirming = false;
-    const timer = setInterval(() => {
-      if (confirming) return;
-      const gapMs = performance.now() - extendedAt;
-      if (gapMs <= this.#options.leaseMs) {
-        if (this.#item.extend()) extendedAt = performance.now();
-        return;
-      }
-      // Too late to be sure: the item may be somebody else's by now.
-      confirming = true;
-      this.#observer.leaseInDoubt({ taskId: this.#item.taskId, attempt: log.attempt, gapMs });
-      log
-        .confirm()
-        .then(() => {
-          if (this.#item.extend()) extendedAt = performance.now();
-        })
-        .catch(() => undefined)
-        .finally(() => {
-          confirming = false;
-        });
-    }, this.#options.leaseMs / 3);
-    over.addEventListener('abort', () => clearInterval(timer));
   }
 
   #expireAt({ atMs, status }: Deadline, over: AbortSignal): void {

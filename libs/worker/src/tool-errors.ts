@@ -54,6 +54,7 @@ export class StateMisuse extends Error {
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   // An object need not be able to become a text.
-  const text = typeof error === 'object' || typeof error === 'function' ? typeName(error) : String(error);
-  return `threw ${typeof error}: ${text}`;
+  const isObject = typeof error === 'object' || typeof error === 'function';
+  // oxlint-disable-next-line typescript/no-base-to-string -- it is no object
+  return `threw ${typeof error}: ${isObject ? typeName(error) : String(error)}`;
 }

@@ -36,8 +36,8 @@ describe('an idle timeout', () => {
             () => t.emit('com.example.step', {}),
             () => t.progress(1),
             () => t.status('still here'),
-            () => t.heartbeat(),
-            () => t.heartbeat(),
+            async () => t.heartbeat(),
+            async () => t.heartbeat(),
           ];
           for (const one of say) {
             await new Promise((resolve) => setTimeout(resolve, 700));
