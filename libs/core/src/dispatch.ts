@@ -25,13 +25,13 @@ export type DispatchDecision =
   | {
       readonly type: 'start';
       readonly attempt: number;
-      readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over';
+      readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over' | 'woken';
       readonly failures: number;
     }
   /** The last allowed attempt died with its worker: end the task. */
   | { readonly type: 'fail'; readonly failures: number }
-  /** The task is over, or the item is a twin: remove the item. */
-  | { readonly type: 'ack'; readonly why: 'terminal' | 'twin' }
+  /** The task is over, the item is a twin, or a suspended task has no answer yet: remove the item. */
+  | { readonly type: 'ack'; readonly why: 'terminal' | 'twin' | 'suspended' }
   /** A delivery that is older than the running attempt's: it lay in a socket while its lease ran out. Touch nothing. */
   | { readonly type: 'stale' }
   /** No log and the task cannot have expired: it may not be visible yet. Look again later. */
@@ -49,6 +49,8 @@ export interface DispatchInput {
   readonly attemptsMax: number;
   /** Whether the latest attempt was handed over by a drain. */
   readonly handedOver: boolean;
+  /** Whether the latest attempt suspended the task, and whether there is something by now to go on with. */
+  readonly suspended: 'no' | 'waiting' | 'answered';
 }
 
 export function decideDispatch(input: DispatchInput): DispatchDecision {
@@ -57,7 +59,9 @@ export function decideDispatch(input: DispatchInput): DispatchDecision {
   if (isTerminal(facts.status)) return { type: 'ack', why: 'terminal' };
   const attempt = facts.attempt + 1;
   if (facts.runningItem === undefined) {
-    const cause = facts.attempt === 0 ? 'first' : input.handedOver ? 'handed_over' : 'retry';
+    if (input.suspended === 'waiting') return { type: 'ack', why: 'suspended' };
+    const why = input.suspended === 'answered' ? 'woken' : input.handedOver ? 'handed_over' : 'retry';
+    const cause = facts.attempt === 0 ? 'first' : why;
     return { type: 'start', attempt, cause, failures: facts.failures };
   }
   if (facts.runningItem !== itemId) return { type: 'ack', why: 'twin' };

@@ -30,6 +30,7 @@ export type {
   QuestionLeases,
   RequestCancellation,
   RunningLimit,
+  Suspension,
   Tail,
   Taken,
   TaskSnapshot,

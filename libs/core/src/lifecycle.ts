@@ -34,7 +34,7 @@ const TERMINAL: Readonly<Record<Happening, Outcome>> = {
   cancelled: REFUSED,
 };
 
-/** An attempt that starts while questions are open begins as working: it asks them again, under the same keys. */
+/** Questions stay open while another attempt starts: it asks them again, under the same keys. */
 const TABLE: Readonly<Record<Phase, Readonly<Record<Happening, Outcome>>>> = {
   queued: {
     attempt_started: 'running',
@@ -55,7 +55,7 @@ const TABLE: Readonly<Record<Phase, Readonly<Record<Happening, Outcome>>>> = {
     cancelled: 'cancelled',
   },
   asking: {
-    attempt_started: 'running',
+    attempt_started: 'asking',
     attempt_ended: 'suspended',
     input_requested: 'asking',
     input_received: 'running',
@@ -64,7 +64,7 @@ const TABLE: Readonly<Record<Phase, Readonly<Record<Happening, Outcome>>>> = {
     cancelled: 'cancelled',
   },
   suspended: {
-    attempt_started: 'running',
+    attempt_started: 'asking',
     attempt_ended: REFUSED,
     input_requested: REFUSED,
     input_received: REFUSED,

@@ -38,6 +38,8 @@ export interface Tail extends AttemptFacts {
   readonly nextSeq: number;
   /** Whether the latest attempt was handed over by a drain. */
   readonly handedOver: boolean;
+  /** Whether the latest attempt ended to wait for an answer, and none has begun since. */
+  readonly suspended: boolean;
   /** How far the mailbox is in the log, and whether the task is paused. */
   readonly taken: Taken;
 }
@@ -121,6 +123,8 @@ export interface ClaimedItem {
   extend(): boolean;
   /** Removes the item. Only after an own append has landed. */
   ack(): Promise<void>;
+  /** The same for a task that goes on later: not after the lease has run out, because it may be another attempt's then. */
+  ackInTime(): Promise<void>;
   /** Gives the item back; it is delivered again after `delayMs`. */
   nak(delayMs: number): Promise<void>;
   /** Removes an item that can never run. */
@@ -146,6 +150,8 @@ export interface AttemptLog {
   readonly attempt: number;
   /** The next event's seq. */
   readonly nextSeq: number;
+  /** The questions that were open when the attempt began, by key. They stay open until a status says otherwise. */
+  readonly openQuestions: Readonly<Record<string, unknown>>;
   /** Aborts when the attempt may no longer write; the reason is a TaskstreamError. */
   readonly signal: AbortSignal;
   /**
@@ -163,7 +169,7 @@ export interface AttemptLog {
   settled(): Promise<void>;
   /** Ends the attempt without ending the task. Closes this log for the attempt. */
   appendAttemptEnd(end: {
-    reason: 'error' | 'timeout' | 'handed_over';
+    reason: 'error' | 'timeout' | 'handed_over' | 'suspended';
     message?: string;
     retryAt?: string;
   }): Promise<void>;
@@ -205,6 +211,8 @@ export interface AttemptStore {
    * @throws TaskstreamError fenced when the tail moved meanwhile: read it again
    */
   beginAttempt(spec: TaskSpec, tail: Tail, start: AttemptStart): Promise<AttemptLog>;
+  /** Of a suspended task: by which attempt, and whether an answer or a cancel is there to go on with. From the leader. */
+  readSuspension(taskId: string): Promise<Suspension | undefined>;
   /** The task's state in the hands of one attempt. */
   openState(taskId: string, attempt: number): AttemptState;
   /** Appends a terminal failure without running, from the given tail. @throws TaskstreamError fenced */
@@ -217,13 +225,18 @@ export interface AttemptStore {
   ): Promise<void>;
 }
 
+export interface Suspension {
+  readonly attempt: number;
+  readonly answered: boolean;
+}
+
 export interface AttemptStart {
   readonly attempt: number;
   readonly failures: number;
   readonly itemId: string;
   readonly delivery: number;
   readonly worker: string;
-  readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over';
+  readonly cause: 'first' | 'retry' | 'lease_lost' | 'handed_over' | 'woken';
 }
 
 /** A command to a running task. */

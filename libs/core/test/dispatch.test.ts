@@ -18,6 +18,7 @@ interface Case {
   readonly delivery: number;
   readonly attemptsMax: number;
   readonly handedOver: boolean;
+  readonly suspended: 'no' | 'waiting' | 'answered';
 }
 
 const CASES: Case[] = TASK_STATUSES.flatMap((status) =>
@@ -27,16 +28,19 @@ const CASES: Case[] = TASK_STATUSES.flatMap((status) =>
         [1, 2, 3].flatMap((attemptsMax) =>
           [true, false].flatMap((expired) =>
             [true, false].flatMap((handedOver) =>
-              [1, 2, 3].map((delivery) => ({
-                status,
-                attempt,
-                runningItem,
-                failures,
-                attemptsMax,
-                expired,
-                handedOver,
-                delivery,
-              })),
+              (['no', 'waiting', 'answered'] as const).flatMap((suspended) =>
+                [1, 2, 3].map((delivery) => ({
+                  status,
+                  attempt,
+                  runningItem,
+                  failures,
+                  attemptsMax,
+                  expired,
+                  handedOver,
+                  suspended,
+                  delivery,
+                })),
+              ),
             ),
           ),
         ),
@@ -61,26 +65,28 @@ function wanted(c: Case): DispatchDecision {
       ? { type: 'fail', failures: c.failures + 1 }
       : { type: 'start', attempt: c.attempt + 1, cause: 'lease_lost', failures: c.failures + 1 };
   }
-  const cause = c.attempt === 0 ? 'first' : c.handedOver ? 'handed_over' : 'retry';
+  if (c.suspended === 'waiting') return { type: 'ack', why: 'suspended' };
+  const why = c.suspended === 'answered' ? 'woken' : c.handedOver ? 'handed_over' : 'retry';
+  const cause = c.attempt === 0 ? 'first' : why;
   return { type: 'start', attempt: c.attempt + 1, cause, failures: c.failures };
 }
 
 describe('decideDispatch', () => {
   it('decides every combination of a tail as the design says', () => {
-    expect(CASES).toHaveLength(5 * 4 * 3 * 4 * 3 * 2 * 2 * 3);
+    expect(CASES).toHaveLength(5 * 4 * 3 * 4 * 3 * 2 * 2 * 3 * 3);
     const seen = new Set<string>();
     for (const c of CASES) {
       const decision = decideDispatch(inputOf(c));
       expect({ c, decision }).toEqual({ c, decision: wanted(c) });
       seen.add(JSON.stringify({ ...decision, attempt: undefined, failures: undefined }));
     }
-    expect(seen.size).toBe(8);
+    expect(seen.size).toBe(10);
   });
 
   it('without a log: waits while the task can exist, removes the item when it cannot', () => {
     for (const handedOver of [true, false]) {
       for (const attemptsMax of [1, 3]) {
-        const none = { facts: undefined, itemId: MINE, delivery: 1, attemptsMax, handedOver };
+        const none = { facts: undefined, itemId: MINE, delivery: 1, attemptsMax, handedOver, suspended: 'no' as const };
         expect(decideDispatch({ ...none, expired: false })).toEqual({ type: 'nak' });
         expect(decideDispatch({ ...none, expired: true })).toEqual({ type: 'term' });
       }
@@ -116,7 +122,15 @@ describe('decideDispatch', () => {
       };
       let delivery = 1;
       const decide = (): DispatchDecision =>
-        decideDispatch({ facts, itemId: MINE, delivery, expired: false, attemptsMax, handedOver: false });
+        decideDispatch({
+          facts,
+          itemId: MINE,
+          delivery,
+          expired: false,
+          attemptsMax,
+          handedOver: false,
+          suspended: 'no',
+        });
       let decision = decide();
       let started = 0;
       while (decision.type === 'start' && started <= 20) {

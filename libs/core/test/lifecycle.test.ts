@@ -8,8 +8,8 @@ const MATRIX = `
   phase      attempt_started attempt_ended input_requested input_received completed failed cancelled
   queued     running         -             -               -              -         failed cancelled
   running    running         queued        asking          -              completed failed cancelled
-  asking     running         suspended     asking          running        completed failed cancelled
-  suspended  running         -             -               -              -         failed cancelled
+  asking     asking          suspended     asking          running        completed failed cancelled
+  suspended  asking          -             -               -              -         failed cancelled
   completed  -               -             -               -              -         -      -
   failed     -               -             -               -              -         -      -
   cancelled  -               -             -               -              -         -      -
@@ -79,9 +79,10 @@ describe('lifecycle', () => {
     }
   });
 
-  it('an attempt that starts makes a live task work, and one that ends keeps its MCP status', () => {
+  it('an attempt that starts makes a live task work or keeps its questions, and one that ends keeps its MCP status', () => {
     for (const phase of PHASES.filter((p) => !isTerminal(statusOf(p)))) {
-      expect(nextPhase(phase, 'attempt_started')).toBe('running');
+      const asks = statusOf(phase) === 'input_required';
+      expect(nextPhase(phase, 'attempt_started')).toBe(asks ? 'asking' : 'running');
     }
     const ends = PHASES.map((phase) => [phase, nextPhase(phase, 'attempt_ended')] as const).filter(
       (end): end is readonly [Phase, Phase] => end[1] !== REFUSED,

@@ -35,7 +35,7 @@ import { sleep } from './waiting.js';
 
 interface EntryKind {
   readonly status?: StatusPayload;
-  readonly endsAttempt?: 'fault' | 'handed_over';
+  readonly endsAttempt?: 'fault' | 'handed_over' | 'suspended';
   readonly taken?: Taken;
   /** Queued however much is: what ends an attempt, and a status that the cap on packs would push out. */
   readonly always?: boolean;
@@ -56,6 +56,7 @@ export interface LogStart {
   readonly taken: Taken;
   /** Set by who writes between two attempts: what the one before left behind stays said. */
   readonly handedOver?: boolean;
+  readonly suspended?: boolean;
   readonly status: StatusPayload;
   /** Stream sequence of the pack with the latest status event. */
   readonly statusAt: number;
@@ -113,6 +114,10 @@ export class JetStreamAttemptLog implements AttemptLog {
     return this.#queue.nextSeq;
   }
 
+  get openQuestions(): Readonly<Record<string, unknown>> {
+    return this.#start.status.inputRequests ?? {};
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -123,8 +128,8 @@ export class JetStreamAttemptLog implements AttemptLog {
       [{ type: SystemEvent.attemptStarted, payload: started }],
       this.#options.payloadBytesMax,
     );
-    // Questions of an earlier attempt are asked again by this one, under the same keys.
-    if (started.attempt > 1) this.#enqueueStatus({ status: 'working' });
+    // Questions of an earlier attempt stay open: this one asks them again, under the same keys.
+    if (started.attempt > 1 && this.#start.status.status === 'working') this.#enqueueStatus({ status: 'working' });
     return begun;
   }
 
@@ -159,14 +164,14 @@ export class JetStreamAttemptLog implements AttemptLog {
   }
 
   appendAttemptEnd(end: {
-    reason: 'error' | 'timeout' | 'handed_over';
+    reason: 'error' | 'timeout' | 'handed_over' | 'suspended';
     message?: string;
     retryAt?: string;
   }): Promise<void> {
     return this.#enqueue(
       [{ type: SystemEvent.attemptEnded, payload: { attempt: this.attempt, ...end } }],
       this.#options.payloadBytesMax,
-      { endsAttempt: end.reason === 'handed_over' ? 'handed_over' : 'fault', always: true },
+      { endsAttempt: end.reason === 'error' || end.reason === 'timeout' ? 'fault' : end.reason, always: true },
     );
   }
 
@@ -284,6 +289,7 @@ export class JetStreamAttemptLog implements AttemptLog {
       runningItem: running ? this.#start.itemId : undefined,
       runningDelivery: running ? this.#start.delivery : 0,
       handedOver: ends === 'handed_over' || (ends === undefined && this.#start.handedOver === true),
+      suspended: ends === 'suspended' || (ends === undefined && this.#start.suspended === true && !isTerminal(status)),
       taken,
       writeId: `${this.#start.nonce}:${this.#writes++}`,
       status,

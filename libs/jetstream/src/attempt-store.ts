@@ -10,6 +10,7 @@ import type {
   AttemptStore,
   MailboxCommand,
   MailboxEntry,
+  Suspension,
   Tail,
   TaskSpec,
 } from '@taskstream/core';
@@ -21,6 +22,7 @@ import { JetStreamAttemptLog } from './attempt-log.js';
 import { JetStreamAttemptState } from './attempt-state.js';
 import { addressOf, type LeaderTail } from './log-reads.js';
 import { latestStatus } from './status-reads.js';
+import { readSuspension } from './suspension.js';
 import type { StoreParts } from './task-store.js';
 
 /** A tail with what only this library may know about it. */
@@ -50,6 +52,7 @@ export class JetStreamAttemptStore implements AttemptStore {
       runningDelivery: pack.runningDelivery,
       failures: pack.failures,
       handedOver: pack.handedOver,
+      suspended: pack.suspended,
       taken: pack.taken,
       nextSeq: pack.firstSeq + pack.count,
       leaderTail,
@@ -72,6 +75,10 @@ export class JetStreamAttemptStore implements AttemptStore {
       cause: 'lease_lost',
     });
     await log.appendStatus(status);
+  }
+
+  readSuspension(taskId: string): Promise<Suspension | undefined> {
+    return readSuspension(this.#parts, addressOf(taskId));
   }
 
   openState(taskId: string, attempt: number): AttemptState {

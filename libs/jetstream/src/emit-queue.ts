@@ -29,7 +29,7 @@ export interface Entry {
 /** What one call queues. */
 export interface Call {
   readonly status: StatusPayload | undefined;
-  readonly endsAttempt: 'fault' | 'handed_over' | undefined;
+  readonly endsAttempt: 'fault' | 'handed_over' | 'suspended' | undefined;
   readonly taken: Taken | undefined;
   readonly events: ReadonlyArray<EventDraft>;
   readonly payloads: ReadonlyArray<string>;

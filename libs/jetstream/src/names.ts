@@ -48,6 +48,8 @@ export const Header = {
   delivery: 'Ts-Delivery',
   /** `1` when the latest attempt was handed over. */
   handedOver: 'Ts-Handed-Over',
+  /** `1` when the latest attempt ended to wait for an answer. */
+  suspended: 'Ts-Suspended',
   /** Number of the last mailbox entry that became an event; absent before the first. */
   taken: 'Ts-Taken',
   /** `1` when the task is paused. */

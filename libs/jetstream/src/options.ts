@@ -70,6 +70,9 @@ export const storeOptionsShape = {
   }),
   steerBytesMax: bytes.default(16 * 1024).meta({ description: 'Largest steer, message and data as JSON' }),
   mailboxCheckMs: ms.default(5_000).meta({ description: 'Interval of reading a mailbox besides its live tail' }),
+  wakeRetryMsMax: ms
+    .default(5_000)
+    .meta({ description: 'Time to keep waking a suspended task while its old work item is still there' }),
   leaseMs: ms.default(15_000).meta({ description: 'A claimed task without a heartbeat for so long is claimed again' }),
   claimMsMax: ms.default(20_000).meta({ description: 'Longest wait of one pull for work' }),
   runningTasksMax: count.default(100_000).meta({ description: 'Claimed tasks at a time, per queue (max_ack_pending)' }),

@@ -11,6 +11,7 @@ import { FORMAT_VERSION, Header } from './names.js';
 export interface StoredPack extends Pack, AttemptFacts {
   readonly streamSeq: number;
   readonly handedOver: boolean;
+  readonly suspended: boolean;
   readonly taken: Taken;
   readonly writeId: string;
   /** Stream sequence of the latest status event's pack: this one's own when it holds it. */
@@ -22,6 +23,7 @@ export interface PackHead extends AttemptFacts {
   readonly firstSeq: number;
   readonly count: number;
   readonly handedOver: boolean;
+  readonly suspended: boolean;
   readonly taken: Taken;
   readonly writeId: string;
   /** Undefined when the pack itself holds the latest status event. */
@@ -42,6 +44,7 @@ export function encodeHead(head: PackHead): MsgHdrs {
     h.append(Header.delivery, String(head.runningDelivery));
   }
   if (head.handedOver) h.append(Header.handedOver, '1');
+  if (head.suspended) h.append(Header.suspended, '1');
   if (head.taken.entry > 0) h.append(Header.taken, String(head.taken.entry));
   if (head.taken.paused) h.append(Header.paused, '1');
   if (head.statusAt !== undefined) h.append(Header.statusAt, String(head.statusAt));
@@ -92,6 +95,7 @@ export function decodePack(h: MsgHdrs | undefined, streamSeq: number, data: Uint
     runningItem: header.get(Header.item),
     runningDelivery: delivery,
     handedOver: header.get(Header.handedOver) === '1',
+    suspended: header.get(Header.suspended) === '1',
     taken: { entry: taken, paused: header.get(Header.paused) === '1' },
     writeId,
     status: status.data,

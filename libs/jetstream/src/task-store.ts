@@ -36,6 +36,7 @@ import { latestStatus } from './status-reads.js';
 import type { StoredPack } from './stored-pack.js';
 import type { StreamFill } from './stream-fill.js';
 import { purgeTask } from './task-purge.js';
+import { wake } from './suspension.js';
 import { sleep } from './waiting.js';
 import { publishWorkItem } from './work-queue.js';
 
@@ -173,7 +174,8 @@ export class JetStreamTaskStore implements TaskStore {
   async send(taskId: string, command: MailboxCommand): Promise<void> {
     const at = addressOf(taskId);
     await this.#parts.mailbox.send(at, command);
-    if (command.type !== 'input' && command.type !== 'cancel') await this.#tellUnlessRunning(at);
+    if (command.type === 'input') await wake(this.#parts, at);
+    else if (command.type !== 'cancel') await this.#tellUnlessRunning(at);
   }
 
   /** Tells in the log of what is new in the mailbox, unless an attempt runs that does so, or the task is over. */
@@ -288,6 +290,7 @@ export class JetStreamTaskStore implements TaskStore {
         nextSeq: tail === undefined ? 0 : tail.pack.firstSeq + tail.pack.count,
         taken: tail?.pack.taken ?? NOTHING_TAKEN,
         handedOver: tail?.pack.handedOver ?? false,
+        suspended: tail?.pack.suspended ?? false,
         status: { status: tail?.pack.status ?? 'working' },
         statusAt: tail?.pack.statusAt ?? 0,
         nonce: nanoid(),

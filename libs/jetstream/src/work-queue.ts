@@ -17,13 +17,14 @@ import { QueueLines } from './queue-lines.js';
 import type { RunningLimits } from './running-limits.js';
 import { sleepOrAbort, whileUnavailable } from './waiting.js';
 
-/** Publishes the item of a task. Resolves also when the item is there already. @throws TaskstreamError log_unavailable, stream_full */
-export async function publishWorkItem(broker: Broker, options: StoreOptions, spec: TaskSpec): Promise<void> {
-  await whileUnavailable(`queueing ${spec.taskId}`, options.publishRetryMsMax, async () => {
+/** Publishes the item of a task. Resolves with false when an item is there already. @throws TaskstreamError log_unavailable, stream_full */
+export async function publishWorkItem(broker: Broker, options: StoreOptions, spec: TaskSpec): Promise<boolean> {
+  return whileUnavailable(`queueing ${spec.taskId}`, options.publishRetryMsMax, async () => {
     try {
       await broker.js.publish(workSubject(spec), undefined, { timeout: options.publishTimeoutMs });
+      return true;
     } catch (error) {
-      if (isNatsFault(error, 'subject_taken')) return;
+      if (isNatsFault(error, 'subject_taken')) return false;
       if (!isNatsFault(error, 'stream_full')) throw error;
       throw new TaskstreamError('stream_full', `The stream ${WORK_STREAM} is full`, { cause: error });
     }
@@ -110,6 +111,10 @@ export class JetStreamWorkQueue implements WorkQueue {
         return true;
       },
       ack: () => whenConnected(() => m.ack(this.#options.readTimeoutMs)),
+      ackInTime: () =>
+        whenConnected(async () => {
+          if (performance.now() - leasedAtMs < leaseMs) await m.ack(this.#options.readTimeoutMs);
+        }),
       nak: (delayMs) =>
         whenConnected(() => {
           if (performance.now() - leasedAtMs < leaseMs) m.nak(delayMs);

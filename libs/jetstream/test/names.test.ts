@@ -72,6 +72,7 @@ describe('names', () => {
       item: 'Ts-Item',
       delivery: 'Ts-Delivery',
       handedOver: 'Ts-Handed-Over',
+      suspended: 'Ts-Suspended',
       taken: 'Ts-Taken',
       paused: 'Ts-Paused',
       write: 'Ts-Write',

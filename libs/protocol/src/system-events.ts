@@ -40,13 +40,13 @@ export const AttemptStarted = z.looseObject({
   attempt: z.int().positive(),
   worker: z.string(),
   /** Why this try exists: the first one, or what ended the one before. */
-  cause: z.enum(['first', 'retry', 'lease_lost', 'handed_over']),
+  cause: z.enum(['first', 'retry', 'lease_lost', 'handed_over', 'woken']),
 });
 export type AttemptStarted = z.infer<typeof AttemptStarted>;
 
 export const AttemptEnded = z.looseObject({
   attempt: z.int().positive(),
-  reason: z.enum(['error', 'timeout', 'handed_over']),
+  reason: z.enum(['error', 'timeout', 'handed_over', 'suspended']),
   message: z.string().optional(),
   /** When the next try may start, ISO 8601. */
   retryAt: z.string().optional(),

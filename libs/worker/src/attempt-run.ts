@@ -20,7 +20,7 @@ import { TERMINAL_STATUSES, type StatusPayload } from '@taskstream/protocol';
 import { dueInMs, limitsOf } from './admission.js';
 import { startClock } from './attempt-clock.js';
 import { deadlineOf, type Deadline } from './deadline.js';
-import { failed, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
+import { failed, isAbortError, NOT_RUN, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
 import type { Tool } from './define-tool.js';
 import type { ToolResult } from './tool-result.js';
 import { keepLease } from './lease.js';
@@ -28,14 +28,10 @@ import { afterMs } from './long-timer.js';
 import { Children, type ChildPorts } from './children.js';
 import { InputDesk } from './input-desk.js';
 import { PARENT_OVER, parentIsOver, watchParent } from './parent-watch.js';
+import { LostRace, orLostRace } from './lost-race.js';
 import { RunningTask } from './running-task.js';
+import { stopError, type StopReason } from './stop-reason.js';
 import type { WorkerObserver, WorkerOptions } from './worker-options.js';
-
-/** Why a running attempt was told to stop. */
-type StopReason =
-  | { readonly type: 'cancel'; readonly reason: string | undefined }
-  | { readonly type: 'hand_over' }
-  | { readonly type: 'expired'; readonly status: StatusPayload };
 
 /** What lets the tools of a worker spawn tasks. */
 export interface ChildSupport {
@@ -49,8 +45,6 @@ const DISPATCH_TRIES_MAX = 5;
 const MESSAGE_LENGTH_MAX = 4_000;
 /** How an attempt ends that ends its task. */
 const ENDS: ReadonlySet<string> = new Set(TERMINAL_STATUSES);
-/** Told to stop before the tool was called: it is not called any more. */
-const NOT_RUN: Outcome = { type: 'silent', why: 'told to stop before it began' };
 
 export class AttemptRun {
   readonly #item: ClaimedItem;
@@ -120,11 +114,12 @@ export class AttemptRun {
   }
 
   async #dispatch(spec: TaskSpec | undefined, tail: Tail | undefined): Promise<void> {
-    const decision = this.#decide(spec, tail);
+    const decision = await this.#decide(spec, tail);
     switch (decision.type) {
       case 'ack':
-        if (decision.why === 'terminal' && spec !== undefined) await this.#leave(spec);
-        await this.#item.ack();
+        if (decision.why !== 'twin' && spec !== undefined) await this.#leave(spec);
+        if (decision.why === 'suspended') await this.#item.ackInTime();
+        else await this.#item.ack();
         this.#observer.released({ taskId: this.#item.taskId, why: decision.why });
         return;
       case 'term':
@@ -147,7 +142,7 @@ export class AttemptRun {
     }
   }
 
-  #decide(spec: TaskSpec | undefined, tail: Tail | undefined): DispatchDecision {
+  async #decide(spec: TaskSpec | undefined, tail: Tail | undefined): Promise<DispatchDecision> {
     const ageMs = Date.now() - this.#item.queuedAtMs;
     return decideDispatch({
       facts: spec === undefined ? undefined : tail,
@@ -156,12 +151,20 @@ export class AttemptRun {
       expired: ageMs > this.#options.orphanItemMs,
       attemptsMax: spec?.attemptsMax ?? 1,
       handedOver: tail?.handedOver ?? false,
+      suspended: tail?.suspended === true && spec !== undefined ? await this.#suspension(spec) : 'no',
     });
+  }
+
+  async #suspension(spec: TaskSpec): Promise<'waiting' | 'answered'> {
+    const deadline = deadlineOf(spec, this.#tools.get(spec.tool));
+    if (deadline !== undefined && deadline.atMs <= Date.now()) return 'answered';
+    const suspension = await this.#store.readSuspension(spec.taskId);
+    return suspension?.answered === false ? 'waiting' : 'answered';
   }
 
   async #fail(spec: TaskSpec, tail: Tail, failures: number): Promise<void> {
     const message = `The task ended its worker ${failures} times; it is not tried again`;
-    await this.#orLostRace(this.#store.failTask(spec, tail, failed(message, { code: -32603, message }).status));
+    await orLostRace(this.#store.failTask(spec, tail, failed(message, { code: -32603, message }).status));
     await this.#leave(spec);
     await this.#item.ack();
     this.#observer.released({ taskId: spec.taskId, why: 'attempts exhausted' });
@@ -171,14 +174,14 @@ export class AttemptRun {
     const tool = this.#tools.get(spec.tool);
     const deadline = deadlineOf(spec, tool);
     if (deadline !== undefined && deadline.atMs <= Date.now()) {
-      await this.#orLostRace(this.#store.failTask(spec, tail, deadline.status));
+      await orLostRace(this.#store.failTask(spec, tail, deadline.status));
       await this.#leave(spec);
       await this.#item.ack();
       this.#observer.released({ taskId: spec.taskId, why: 'expired' });
       return;
     }
     if (await parentIsOver(this.#store, spec)) {
-      await this.#orLostRace(this.#store.failTask(spec, tail, { status: 'cancelled', statusMessage: PARENT_OVER }));
+      await orLostRace(this.#store.failTask(spec, tail, { status: 'cancelled', statusMessage: PARENT_OVER }));
       await this.#leave(spec);
       await this.#item.ack();
       this.#observer.released({ taskId: spec.taskId, why: 'its parent is over' });
@@ -190,7 +193,7 @@ export class AttemptRun {
       return;
     }
     if (!(await this.#admitted(spec))) return;
-    const log = await this.#orLostRace(
+    const log = await orLostRace(
       this.#store.beginAttempt(spec, tail, {
         attempt: start.attempt,
         failures: start.failures,
@@ -214,11 +217,12 @@ export class AttemptRun {
       );
       if (deadline !== undefined) this.#expireAt(deadline, over.signal);
       const signal = AbortSignal.any([this.#abort.signal, log.signal]);
-      const desk = new InputDesk(
-        spec.clientCapabilities,
-        (status, awaited) => log.appendStatus(status, awaited),
+      const desk = new InputDesk({
+        capabilities: spec.clientCapabilities,
+        openBefore: log.openQuestions,
+        state: (status, awaited) => log.appendStatus(status, awaited),
         signal,
-      );
+      });
       const children = new Children({
         spec,
         log,
@@ -243,6 +247,7 @@ export class AttemptRun {
         children,
         signal,
         bounds: this.#options,
+        onSuspend: () => this.#requestStop({ type: 'suspend' }),
       });
       this.#task = task;
       await this.#store.followMailbox(
@@ -303,19 +308,11 @@ export class AttemptRun {
     for (const { taskId, error } of unasked) this.#observer.itemFailed({ taskId, error });
   }
 
-  async #orLostRace<T>(append: Promise<T>): Promise<T> {
-    try {
-      return await append;
-    } catch (error) {
-      throw isTaskstreamError(error, 'fenced') ? new LostRace(error) : error;
-    }
-  }
-
   #requestStop(reason: StopReason): void {
     if (this.#stop !== undefined) return;
     this.#stop = reason;
     this.#stopped(reason);
-    this.#abort.abort(new Error(stopMessage(reason)));
+    this.#abort.abort(stopError(reason));
   }
 
   #expireAt({ atMs, status }: Deadline, over: AbortSignal): void {
@@ -380,6 +377,7 @@ export class AttemptRun {
       return this.#end(spec, log, { status: 'cancelled', statusMessage: this.#stop.reason ?? 'Cancelled by request' });
     }
     if (this.#stop?.type === 'expired') return this.#end(spec, log, this.#stop.status);
+    if (this.#stop?.type === 'suspend') return this.#suspend(spec, log);
     if (this.#stop?.type === 'hand_over' && (outcome.type !== 'end' || isAbortError(outcome))) {
       await log.appendAttemptEnd({ reason: 'handed_over' });
       await this.#item.nak(0);
@@ -400,6 +398,21 @@ export class AttemptRun {
     return 'retry';
   }
 
+  /** Says so, then looks for an answer, then lets go of the item: an answer that comes later queues a new one. */
+  async #suspend(spec: TaskSpec, log: AttemptLog): Promise<string> {
+    await log.appendAttemptEnd({ reason: 'suspended' });
+    const suspension = await this.#store.readSuspension(spec.taskId);
+    // After a pause of this process the item may be somebody else's, and so may the task.
+    if (suspension?.attempt !== log.attempt) return 'suspended';
+    if (suspension.answered) {
+      await this.#item.nak(0);
+    } else {
+      await this.#leave(spec);
+      await this.#item.ackInTime();
+    }
+    return 'suspended';
+  }
+
   async #end(spec: TaskSpec, log: AttemptLog, status: StatusPayload): Promise<string> {
     try {
       await log.appendStatus(status);
@@ -412,28 +425,4 @@ export class AttemptRun {
     await this.#item.ack();
     return status.status;
   }
-}
-
-/** Another writer was faster; nothing has been written. */
-class LostRace extends Error {
-  constructor(cause: unknown) {
-    super('another attempt was faster', { cause });
-    this.name = 'LostRace';
-  }
-}
-
-function stopMessage(reason: StopReason): string {
-  switch (reason.type) {
-    case 'cancel':
-      return reason.reason ?? 'the task was cancelled';
-    case 'hand_over':
-      return 'the worker is shutting down';
-    case 'expired':
-      return 'the task has expired';
-  }
-}
-
-/** Whether a tool ended because it was told to stop, not by a result or a fault of its own. */
-function isAbortError(outcome: Extract<Outcome, { type: 'end' }>): boolean {
-  return outcome.status.isError === true || outcome.status.status === 'failed';
 }

@@ -16,7 +16,7 @@ import {
 import { describeIssues, type EventIdentity } from '@taskstream/protocol';
 import * as z from 'zod';
 import { declareEvents, type DeclaredEvents, type EventDeclarations, type PayloadOf } from './declared-events.js';
-import type { InputRequest } from './input-desk.js';
+import type { AskOptions, InputRequest } from './input-desk.js';
 import type { ChildTask } from './child-task.js';
 import type { SpawnOptions } from './children.js';
 import type { TaskMailbox } from './task-mailbox.js';
@@ -97,26 +97,30 @@ export interface Task<Events extends EventDeclarations = EventDeclarations> {
   status(message: string): Promise<void>;
   /**
    * Asks the user to fill in a form. The task is `input_required` until the answer comes; the same question in a later
-   * attempt gets the same answer. Several may be open at once.
-   * @throws ToolError when the client did not declare elicitation, or its answer breaks the schema
+   * attempt gets the same answer. Several may be open at once. An answer that breaks the schema is asked for again, with
+   * the reason, twice at most. With `suspend` the attempt ends here and the tool begins anew when the answer is there.
+   * @throws ToolError when the client did not declare elicitation, or its last answer breaks the schema;
+   *   AttemptSuspended when the attempt ends to wait
    */
   elicit<Shape extends z.ZodObject>(
     name: string,
     message: string,
     schema: Shape,
+    options?: AskOptions,
   ): Promise<ElicitAnswer<z.output<Shape>>>;
   /**
    * Sends any input request that MCP knows (`sampling/createMessage`, `roots/list`, `elicitation/create`) to the client
    * and resolves with its response as it came.
-   * @throws ToolError when the client did not declare the capability
+   * @throws ToolError when the client did not declare the capability; AttemptSuspended
    */
-  ask(name: string, request: InputRequest): Promise<unknown>;
+  ask(name: string, request: InputRequest, options?: AskOptions): Promise<unknown>;
   /**
    * Asks the client's model for a message (`sampling/createMessage`). The same question in a later attempt gets the same
    * answer.
-   * @throws ToolError when the client did not declare sampling, refuses, or its response is no message
+   * @throws ToolError when the client did not declare sampling, refuses, or its response is no message;
+   *   AttemptSuspended
    */
-  sample(name: string, params: SampleParams): Promise<SampleResult>;
+  sample(name: string, params: SampleParams, options?: AskOptions): Promise<SampleResult>;
   /**
    * Runs `fn` and records its result: a later attempt gets the recorded result without a call. The name is the step's
    * identity, unique within an attempt; order does not matter. The result is what JSON keeps of it, at most

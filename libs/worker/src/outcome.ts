@@ -79,3 +79,11 @@ export function failed(
 ): Outcome & { type: 'end' } {
   return { type: 'end', status: { status: 'failed', statusMessage, error } };
 }
+
+/** Told to stop before the tool was called: it is not called any more. */
+export const NOT_RUN: Outcome = { type: 'silent', why: 'told to stop before it began' };
+
+/** Whether a tool ended because it was told to stop, not by a result or a fault of its own. */
+export function isAbortError(outcome: Extract<Outcome, { type: 'end' }>): boolean {
+  return outcome.status.isError === true || outcome.status.status === 'failed';
+}

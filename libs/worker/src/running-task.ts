@@ -19,13 +19,17 @@ import type { Liveliness } from './attempt-clock.js';
 import { CheckpointDesk, type CheckpointBounds } from './checkpoint-desk.js';
 import { draftOf, type DeclaredEvents } from './declared-events.js';
 import type { ElicitAnswer, SampleParams, SampleResult, StepFunction, StepOptions, Task } from './define-tool.js';
-import type { InputDesk, InputRequest } from './input-desk.js';
+import type { AskOptions, InputDesk, InputRequest } from './input-desk.js';
+import { afterMs } from './long-timer.js';
 import { ObservedPromises } from './observed-promise.js';
 import type { ChildTask } from './child-task.js';
 import type { Children, SpawnOptions } from './children.js';
 import { StepDesk, type StepBounds } from './step-desk.js';
 import { RunningMailbox } from './task-mailbox.js';
 import { ToolError } from './tool-errors.js';
+
+/** How often one form is asked for, until its answer is valid. */
+const ELICIT_TRIES_MAX = 3;
 
 const ElicitResponse = z.looseObject({
   action: z.enum(['accept', 'decline', 'cancel']),
@@ -52,7 +56,9 @@ export interface RunningTaskParts {
   /** Absent where tasks cannot be spawned. */
   readonly children?: Children;
   readonly signal: AbortSignal;
-  readonly bounds: StepBounds & CheckpointBounds;
+  readonly bounds: StepBounds & CheckpointBounds & { readonly suspendLingerMs: number };
+  /** Called when the tool waits for nothing but an answer without which it wants to hold no slot. */
+  readonly onSuspend: () => void;
 }
 
 export class RunningTask implements Task {
@@ -70,9 +76,13 @@ export class RunningTask implements Task {
   readonly #emits = new ObservedPromises();
   readonly #children: Children | undefined;
   readonly #where: () => string;
+  readonly #onSuspend: () => void;
+  readonly #suspendLingerMs: number;
+  #stopLinger: (() => void) | undefined;
   #onLateEmit: ((type: string) => void) | undefined;
 
-  constructor({ spec, events, steerable, taken, log, state, desk, children, signal, bounds }: RunningTaskParts) {
+  constructor(parts: RunningTaskParts) {
+    const { spec, events, steerable, taken, log, state, desk, children, signal, bounds, onSuspend } = parts;
     this.id = spec.taskId;
     this.given = spec.given ?? {};
     this.attempt = log.attempt;
@@ -85,6 +95,10 @@ export class RunningTask implements Task {
     const tell = (event: EventDraft) => void this.#watch(log.append([event], () => true));
     this.#steps = new StepDesk(this.#where, spec.taskId, log, state, signal, bounds, tell);
     this.#checkpoints = new CheckpointDesk(this.#where, log, state, bounds, tell);
+    this.#onSuspend = onSuspend;
+    this.#suspendLingerMs = bounds.suspendLingerMs;
+    desk.onStated = () => this.#active();
+    this.#steps.onIdle = () => this.#active();
     this.mailbox = new RunningMailbox({
       tool: spec.tool,
       steerable,
@@ -118,6 +132,7 @@ export class RunningTask implements Task {
       return this.#watch(Promise.reject(new TaskstreamError('task_ended', message)));
     }
     this.#steps.flush();
+    this.#active();
     const declared = this.#events.get(type);
     if (declared === undefined) {
       return this.#emits.start((seen) => this.#log.append([{ type, payload, identity }], seen));
@@ -132,10 +147,13 @@ export class RunningTask implements Task {
   }
 
   step<T>(name: string, fn: StepFunction<T>, options?: StepOptions<T>): Promise<T> {
-    return this.#emits.observe(this.#steps.run(name, fn, options));
+    const run = this.#steps.run(name, fn, options);
+    this.#active();
+    return this.#emits.observe(run);
   }
 
   checkpoint(value: unknown, name = 'default'): Promise<void> {
+    this.#active();
     return this.#watch(this.#checkpoints.save(value, name));
   }
 
@@ -145,11 +163,13 @@ export class RunningTask implements Task {
 
   /** Writes and tells what is left of steps and checkpoints. Resolves when the attempt may end. */
   async finish(): Promise<void> {
+    this.#stopLinger?.();
     await this.#checkpoints.settled();
     this.#steps.close();
   }
 
   status(message: string): Promise<void> {
+    this.#active();
     return this.#emits.start((seen) => this.#desk.say(String(message), seen));
   }
 
@@ -166,6 +186,7 @@ export class RunningTask implements Task {
   }
 
   progress(done: number, total?: number, message?: string): Promise<void> {
+    this.#active();
     if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
       const error = new TaskstreamError(
         'invalid_event',
@@ -181,34 +202,21 @@ export class RunningTask implements Task {
     return this.#emits.start((seen) => this.#log.append([{ type: SystemEvent.progress, payload }], seen));
   }
 
-  async elicit<Shape extends z.ZodObject>(
+  elicit<Shape extends z.ZodObject>(
     name: string,
     message: string,
     schema: Shape,
+    options?: AskOptions,
   ): Promise<ElicitAnswer<z.output<Shape>>> {
-    const { $schema: _, ...requestedSchema } = z.toJSONSchema(schema, { io: 'input' });
-    const request: InputRequest = { method: 'elicitation/create', params: { mode: 'form', message, requestedSchema } };
-    const answer = ElicitResponse.safeParse(await this.#desk.ask(name, request));
-    if (!answer.success) throw new ToolError(`The answer to ${name} is not an elicitation result`);
-    if (answer.data.action !== 'accept') return { action: answer.data.action };
-    const content = schema.safeParse(answer.data.content);
-    if (!content.success) {
-      throw new ToolError(
-        `The answer to ${name} is invalid: ${describeIssues(content.error, answer.data.content, 'content')}`,
-      );
-    }
-    return { action: 'accept', content: content.data };
+    return this.#emits.observe(this.#elicit(name, message, schema, options));
   }
 
-  ask(name: string, request: InputRequest): Promise<unknown> {
-    return this.#desk.ask(name, request);
+  ask(name: string, request: InputRequest, options?: AskOptions): Promise<unknown> {
+    return this.#emits.observe(this.#desk.ask(name, request, options));
   }
 
-  async sample(name: string, params: SampleParams): Promise<SampleResult> {
-    const response = await this.#desk.ask(name, { method: 'sampling/createMessage', params });
-    const message = SampleResponse.safeParse(response);
-    if (message.success) return message.data;
-    throw new ToolError(`The answer to ${name} is no message: ${describeIssues(message.error, response, 'response')}`);
+  sample(name: string, params: SampleParams, options?: AskOptions): Promise<SampleResult> {
+    return this.#emits.observe(this.#sample(name, params, options));
   }
 
   async spawn(tool: string, input: Readonly<Record<string, unknown>>, options?: SpawnOptions): Promise<ChildTask> {
@@ -223,6 +231,51 @@ export class RunningTask implements Task {
       missing.map(async ([name, request]) => [name, await this.#desk.ask(name, request)] as const),
     );
     this.given = { ...this.given, ...Object.fromEntries(answers) };
+  }
+
+  async #elicit<Shape extends z.ZodObject>(
+    name: string,
+    message: string,
+    schema: Shape,
+    options?: AskOptions,
+  ): Promise<ElicitAnswer<z.output<Shape>>> {
+    const { $schema: _, ...requestedSchema } = z.toJSONSchema(schema, { io: 'input' });
+    const form = (text: string): InputRequest => ({
+      method: 'elicitation/create',
+      params: { mode: 'form', message: text, requestedSchema },
+    });
+    const key = this.#desk.keyOf(name, form(message));
+    let response = await this.#desk.askAs(key, form(message), options);
+    for (let tries = 1; ; tries++) {
+      const answer = ElicitResponse.safeParse(response);
+      if (!answer.success) throw new ToolError(`The answer to ${name} is not an elicitation result`);
+      if (answer.data.action !== 'accept') return { action: answer.data.action };
+      const content = schema.safeParse(answer.data.content);
+      if (content.success) return { action: 'accept', content: content.data };
+      const why = `The answer to ${name} is invalid: ${describeIssues(content.error, answer.data.content, 'content')}`;
+      if (tries === ELICIT_TRIES_MAX) throw new ToolError(why);
+      response = await this.#desk.askAs(`${key}-again${tries}`, form(`${message}\n\n${why}`), options);
+    }
+  }
+
+  async #sample(name: string, params: SampleParams, options?: AskOptions): Promise<SampleResult> {
+    const response = await this.#desk.ask(name, { method: 'sampling/createMessage', params }, options);
+    const message = SampleResponse.safeParse(response);
+    if (message.success) return message.data;
+    throw new ToolError(`The answer to ${name} is no message: ${describeIssues(message.error, response, 'response')}`);
+  }
+
+  /**
+   * The tool is doing something. When it has done nothing for a moment but wait for an answer without which it wants to
+   * hold no slot, the attempt may end. A step that runs is waited for: cut short, it would have to run again.
+   */
+  #active(): void {
+    this.#stopLinger?.();
+    this.#stopLinger = undefined;
+    if (!this.#desk.suspends || !this.#steps.idle || this.signal.aborted) return;
+    this.#stopLinger = afterMs(this.#suspendLingerMs, () => {
+      if (this.#desk.suspends && this.#steps.idle) this.#onSuspend();
+    });
   }
 
   #watch(promise: Promise<void>): Promise<void> {

@@ -34,6 +34,17 @@ export class RetryableError extends Error {
   }
 }
 
+/**
+ * The attempt ends to wait for an answer without a slot; what the tool returns or throws from here on does not count.
+ * The reason of `task.signal`, and what a question that suspends rejects with: let it pass.
+ */
+export class AttemptSuspended extends Error {
+  constructor() {
+    super('The attempt ends here; the answer begins the next one');
+    this.name = 'AttemptSuspended';
+  }
+}
+
 /** A call of a step took longer than its `timeoutMs`. Tried again by the step's policy. */
 export class StepTimeout extends Error {
   constructor(name: string, timeoutMs: number) {

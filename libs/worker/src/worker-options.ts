@@ -49,6 +49,9 @@ export const workerOptionsShape = {
   parentCheckMs: ms
     .default(10_000)
     .meta({ description: 'Interval at which a child looks whether its parent has ended' }),
+  suspendLingerMs: ms.default(50).meta({
+    description: 'A tool that did nothing for so long but wait for a question that suspends ends its attempt',
+  }),
   pullRetryMs: ms.default(500).meta({ description: 'Wait after a pull that failed' }),
 } as const;
 
@@ -74,7 +77,7 @@ export interface WorkerObserver {
     readonly taskId: string;
     readonly attempt: number;
     readonly tool: string;
-    readonly why: 'cancel' | 'hand_over' | 'expired';
+    readonly why: 'cancel' | 'hand_over' | 'expired' | 'suspend';
     readonly graceMs: number;
   }): void;
   /** An abandoned tool emitted after its attempt had ended; the event was refused. */

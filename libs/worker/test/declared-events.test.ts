@@ -16,6 +16,7 @@ function taskOf(tool: Tool, awaits: boolean[] = []) {
   const log: AttemptLog = {
     attempt: 2,
     nextSeq: 0,
+    openQuestions: {},
     signal,
     append: async (events, awaited) => {
       drafts.push(...events);
@@ -28,7 +29,7 @@ function taskOf(tool: Tool, awaits: boolean[] = []) {
     appendAttemptEnd: async () => undefined,
     confirm: async () => undefined,
   };
-  const desk = new InputDesk({}, async () => undefined, signal);
+  const desk = new InputDesk({ capabilities: {}, openBefore: {}, state: async () => undefined, signal });
   const state = new FakeTask(undefined).openState('id', 2);
   const spec = { taskId: 'id', tool: tool.definition.name, given: undefined };
   const { events } = tool;
@@ -43,6 +44,7 @@ function taskOf(tool: Tool, awaits: boolean[] = []) {
       steerable: false,
       taken: NOTHING_TAKEN,
       bounds: OPTIONS,
+      onSuspend: () => undefined,
     }),
     drafts,
   };

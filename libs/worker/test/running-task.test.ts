@@ -13,6 +13,7 @@ function scene(failure?: TaskstreamError) {
   const log: AttemptLog = {
     attempt: 3,
     nextSeq: 0,
+    openQuestions: {},
     signal: new AbortController().signal,
     append: async (drafts) => {
       if (failure !== undefined) throw failure;
@@ -28,7 +29,7 @@ function scene(failure?: TaskstreamError) {
     confirm: () => Promise.reject(new Error('not for tools')),
   };
   const { signal } = new AbortController();
-  const desk = new InputDesk({}, (status) => log.appendStatus(status), signal);
+  const desk = new InputDesk({ capabilities: {}, openBefore: {}, state: (status) => log.appendStatus(status), signal });
   const state = new FakeTask(undefined).openState('id', 3);
   const spec = { taskId: 'id', tool: 'tool', given: undefined };
   return {
@@ -42,6 +43,7 @@ function scene(failure?: TaskstreamError) {
       steerable: false,
       taken: NOTHING_TAKEN,
       bounds: OPTIONS,
+      onSuspend: () => undefined,
     }),
     events,
     statuses,

@@ -32,6 +32,7 @@ class FakeTasks {
   readonly store: AttemptStore = {
     readSpec: (id) => this.#of(id).readSpec(),
     readTail: (id) => this.#of(id).readTail(),
+    readSuspension: (id) => this.#of(id).readSuspension(),
     openState: (id, attempt) => this.#of(id).openState(id, attempt),
     beginAttempt: (spec: TaskSpec, tail, start) => this.#of(spec.taskId).beginAttempt(spec, tail, start),
     failTask: (spec: TaskSpec, tail, status) => this.#of(spec.taskId).failTask(spec, tail, status),

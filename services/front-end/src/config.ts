@@ -110,6 +110,7 @@ export const OTHER_KEYS: readonly string[] = [
   'checkpointBytesMax',
   'checkpointsMax',
   'checkpointEventMs',
+  'suspendLingerMs',
   'url',
 ];
 

@@ -24,6 +24,7 @@ const STATUS_BYTES_MAX = 960 * 1024;
 /** What a log writes into. */
 export interface MemoryJournal {
   readonly spec: TaskSpec;
+  readonly status: StatusPayload;
   readonly events: ReadonlyArray<unknown>;
   record(event: EventDraft, payloadJson: string, attempt: number): void;
   change(change: Partial<Tail>): void;
@@ -36,12 +37,14 @@ export class MemoryLog implements AttemptLog {
   readonly #start: AttemptStart;
   readonly #abort = new AbortController();
   readonly #where: () => string;
+  readonly openQuestions: Readonly<Record<string, unknown>>;
   #closed: TaskstreamError | undefined;
 
   constructor(task: MemoryJournal, start: AttemptStart) {
     this.attempt = start.attempt;
     this.#task = task;
     this.#start = start;
+    this.openQuestions = task.status.inputRequests ?? {};
     this.#where = () => attemptName(task.spec.tool, task.spec.taskId, start.attempt);
   }
 
@@ -72,11 +75,13 @@ export class MemoryLog implements AttemptLog {
     const draft = { type: SystemEvent.attemptEnded, payload: { attempt: this.attempt, ...end } };
     return this.#write([draft], PAYLOAD_BYTES_MAX, () => {
       const handedOver = end.reason === 'handed_over';
+      const suspended = end.reason === 'suspended';
       this.#task.change({
         runningItem: undefined,
         runningDelivery: 0,
         handedOver,
-        failures: this.#start.failures + (handedOver ? 0 : 1),
+        suspended,
+        failures: this.#start.failures + (handedOver || suspended ? 0 : 1),
       });
       this.#close();
     });

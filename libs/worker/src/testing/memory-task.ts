@@ -16,6 +16,7 @@ import {
   type EventDraft,
   type MailboxCommand,
   type MailboxEntry,
+  type Suspension,
   type Tail,
   type TaskSpec,
 } from '@taskstream/core';
@@ -52,6 +53,7 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
     runningDelivery: 0,
     failures: 0,
     handedOver: false,
+    suspended: false,
     taken: NOTHING_TAKEN,
     nextSeq: 1,
   };
@@ -105,12 +107,20 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
       runningItem: start.itemId,
       runningDelivery: start.delivery,
       handedOver: false,
+      suspended: false,
     });
     const started = { attempt: start.attempt, worker: start.worker, cause: start.cause };
     const begun = log.append([{ type: SystemEvent.attemptStarted, payload: started }]);
-    if (start.attempt > 1) void log.appendStatus({ status: 'working' });
+    if (start.attempt > 1 && this.status.status === 'working') void log.appendStatus({ status: 'working' });
     await begun;
     return log;
+  }
+
+  async readSuspension(): Promise<Suspension | undefined> {
+    if (!this.#tail.suspended) return undefined;
+    const open = this.status.inputRequests ?? {};
+    const answered = this.#mailbox.some(([c]) => c.type === 'cancel' || (c.type === 'input' && c.key in open));
+    return { attempt: this.#tail.attempt, answered };
   }
 
   openState(_taskId: string, attempt: number): AttemptState {
@@ -139,6 +149,18 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
     for (const follower of this.#followers) follower(command, entry);
   }
 
+  async #untilAnswered(): Promise<void> {
+    while ((await this.readSuspension())?.answered === false) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#followers.delete(wake);
+          resolve();
+        };
+        this.#followers.add(wake);
+      });
+    }
+  }
+
   /** The running attempt's worker is gone. */
   fence(): void {
     this.#log?.fence();
@@ -153,6 +175,8 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
       queuedAtMs: Date.now(),
       extend: () => true,
       ack: async () => void (this.#acked = true),
+      // Of a suspended task: there is no next delivery before there is something to go on with.
+      ackInTime: () => this.#untilAnswered(),
       nak: async () => undefined,
       term: async () => void (this.#acked = true),
       forget: () => undefined,

@@ -206,5 +206,5 @@ export function createTestTask(
 
 /** A key is the question's name, a digest, and for the second question of the kind its number. */
 function nameOf(key: string): string {
-  return key.replace(/-[A-Za-z0-9_-]{12}(?:-\d+)?$/, '');
+  return key.replace(/-[A-Za-z0-9_-]{12}(?:-\d+)?(?:-again\d+)?$/, '');
 }

@@ -16,6 +16,7 @@ import {
   type EventDraft,
   type MailboxCommand,
   type MailboxEntry,
+  type Suspension,
   type Taken,
   type RecordedStep,
   type Tail,
@@ -68,6 +69,7 @@ export const OPTIONS: WorkerOptions = {
   checkpointBytesMax: 1_000,
   checkpointsMax: 3,
   checkpointEventMs: 1_000,
+  suspendLingerMs: 50,
 };
 
 type Fact = Readonly<Record<string, unknown>>;
@@ -129,6 +131,7 @@ export class FakeTask implements AttemptStore {
       runningDelivery: 0,
       failures: 0,
       handedOver: false,
+      suspended: false,
       taken: NOTHING_TAKEN,
       nextSeq: 1,
       version: 1,
@@ -152,11 +155,24 @@ export class FakeTask implements AttemptStore {
       runningItem: start.itemId,
       runningDelivery: start.delivery,
       handedOver: false,
-      status: 'working',
+      suspended: false,
+      status: Object.keys(this.openQuestions).length > 0 ? 'input_required' : 'working',
     });
     this.journal.push(`started ${start.attempt} ${start.cause} after ${start.failures}`);
     this.log = new FakeLog(this, start, this.tail as VersionedTail);
     return this.log;
+  }
+
+  /** The questions of the latest status. */
+  get openQuestions(): Readonly<Record<string, unknown>> {
+    return this.statuses.at(-1)?.inputRequests ?? {};
+  }
+
+  async readSuspension(): Promise<Suspension | undefined> {
+    if (this.tail?.suspended !== true) return undefined;
+    const open = this.openQuestions;
+    const answered = this.mailbox.some((c) => c.type === 'cancel' || (c.type === 'input' && c.key in open));
+    return { attempt: this.tail.attempt, answered };
   }
 
   openState(_taskId: string, attempt: number): AttemptState {
@@ -209,6 +225,7 @@ export class FakeLog implements AttemptLog {
   readonly #task: FakeTask;
   readonly #start: AttemptStart;
   readonly #abort = new AbortController();
+  readonly #openQuestions: Readonly<Record<string, unknown>>;
   #tail: VersionedTail;
   #closed: TaskstreamError | undefined;
 
@@ -217,6 +234,11 @@ export class FakeLog implements AttemptLog {
     this.#task = task;
     this.#start = start;
     this.#tail = tail;
+    this.#openQuestions = task.openQuestions;
+  }
+
+  get openQuestions(): Readonly<Record<string, unknown>> {
+    return this.#openQuestions;
   }
 
   get nextSeq(): number {
@@ -253,14 +275,19 @@ export class FakeLog implements AttemptLog {
   }
 
   async appendAttemptEnd(end: {
-    reason: 'error' | 'timeout' | 'handed_over';
+    reason: 'error' | 'timeout' | 'handed_over' | 'suspended';
     message?: string;
     retryAt?: string;
   }): Promise<void> {
     if ((end.message ?? '').length > 10_000) throw new TaskstreamError('payload_too_large', 'the message');
     const handedOver = end.reason === 'handed_over';
-    const failures = this.#start.failures + (handedOver ? 0 : 1);
-    this.#write({ runningItem: undefined, handedOver, failures }, `ended ${end.reason} ${end.message ?? ''}`, true);
+    const suspended = end.reason === 'suspended';
+    const failures = this.#start.failures + (handedOver || suspended ? 0 : 1);
+    this.#write(
+      { runningItem: undefined, handedOver, suspended, failures },
+      `ended ${end.reason} ${end.message ?? ''}`,
+      true,
+    );
   }
 
   async settled(): Promise<void> {
@@ -364,6 +391,7 @@ export function itemOf(task: FakeTask, overrides: Partial<ClaimedItem> = {}): Fa
       return this.connected;
     },
     ack: async () => void task.journal.push('ack'),
+    ackInTime: async () => void task.journal.push('ack in time'),
     nak: async (delayMs) => void task.journal.push(`nak ${delayMs}`),
     term: async () => void task.journal.push('term'),
     forget: () => undefined,
