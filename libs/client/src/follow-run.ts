@@ -22,7 +22,6 @@ import type { FollowEffect, FollowInput, FollowState } from './follow-types.js';
 import type { Notice, ProtocolFault } from './notices.js';
 import { outcomeOf } from './outcome.js';
 import { isWhole, typeName } from './shape.js';
-import { decodePayload } from './typed-events.js';
 import { linked, pause } from './waiting.js';
 
 const POLICIES: readonly EventsGonePolicy[] = ['fail', 'resume', 'restart'];
@@ -277,6 +276,8 @@ export class FollowRun implements Follow {
     const { events } = this.#options;
     if (events === undefined || item.type !== 'event') return item;
     const { type, payload, seq } = item.event;
+    // Loaded by those who declare schemas.
+    const { decodePayload } = await import('./typed-events.js');
     const decoded = await decodePayload(events, type, payload);
     // Who declared the schemas knows the types; here they are any.
     if (decoded?.ok === true) return { ...item, typed: decoded.typed as never };

@@ -7,29 +7,32 @@
  * request; a request that is given up is cancelled before the next one on its session is sent, if the server takes the
  * cancellation within `CANCEL_WAIT_MS`.
  */
-import type { ConnectionOptions } from './api.js';
 import type { Call, HttpSender, Posted, Reply } from './channel.js';
-import { CLIENT_INFO } from './envelope.js';
 import { Era2025 } from './era-2025.js';
 import { runsTools, type Link2025 } from './link-2025.js';
-import { ClientError } from './errors.js';
 import { whenAbandoned } from './exchanges.js';
 import { field, text, type JsonObject } from './shape.js';
-import { pause } from './waiting.js';
 
 const REVISION = '2025-11-25';
 /** Without tasks; such servers still have tools. */
 const BEFORE_TASKS = ['2025-06-18', '2025-03-26'];
 const CANCEL_WAIT_MS = 2_000;
 const NOT_FOUND = 404;
+const UNSUPPORTED_REVISION = -32022;
+
+/** Who the client is. */
+export interface Session2025Options {
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  readonly capabilities?: JsonObject | undefined;
+}
 
 export class Http2025 {
   readonly #transport: HttpSender;
-  readonly #options: ConnectionOptions;
+  readonly #options: Session2025Options;
   readonly #era: Era2025;
   readonly #sessions = new Map<string, Promise<Session>>();
 
-  constructor(transport: HttpSender, options: ConnectionOptions) {
+  constructor(transport: HttpSender, options: Session2025Options) {
     this.#transport = transport;
     this.#options = options;
     this.#era = new Era2025(transport.limits);
@@ -98,7 +101,7 @@ class NoSession extends Error {
 async function openSession(
   transport: HttpSender,
   endpoint: number,
-  { clientInfo, capabilities = {} }: ConnectionOptions,
+  { clientInfo, capabilities = {} }: Session2025Options,
   { elicitation }: Call,
   signal: AbortSignal,
   silenceMs: number,
@@ -106,7 +109,7 @@ async function openSession(
   const params = {
     protocolVersion: REVISION,
     capabilities: { ...(elicitation === true && { elicitation: {} }), ...capabilities },
-    clientInfo: clientInfo ?? CLIENT_INFO,
+    clientInfo,
   };
   const sent = await transport.send(endpoint, (id) => ({ id, method: 'initialize', params }), {}, signal, silenceMs);
   const sessionId = sent.response.headers.get('mcp-session-id');
@@ -116,7 +119,8 @@ async function openSession(
   if (answer.is === 'rpc-error') throw new NoSession({ type: 'rpc-error', error: answer.error });
   const revision = field(answer.result, 'protocolVersion', text, 'result');
   if (revision !== REVISION && !BEFORE_TASKS.includes(revision)) {
-    throw new ClientError({ code: 'unsupported_protocol', message: `The server speaks ${revision.slice(0, 40)}` });
+    const message = `The server speaks ${revision.slice(0, 40)}`;
+    throw new NoSession({ type: 'rpc-error', error: { code: UNSUPPORTED_REVISION, message } });
   }
   const tasks = revision === REVISION && runsTools(answer.result['capabilities']);
   const session = new Session(transport, endpoint, revision, sessionId, tasks);
@@ -176,10 +180,8 @@ class Session implements Link2025 {
   }
 
   #cancel(requestId: number): void {
-    const late = new AbortController();
     const message = { method: 'notifications/cancelled', params: { requestId } };
     // A server that does not take it has lost the connection, too.
-    const told = this.tell(message, late.signal, CANCEL_WAIT_MS).catch(() => undefined);
-    this.#cancelling = Promise.race([told, pause(CANCEL_WAIT_MS, late.signal)]).finally(() => late.abort());
+    this.#cancelling = this.tell(message, new AbortController().signal, CANCEL_WAIT_MS).catch(() => undefined);
   }
 }

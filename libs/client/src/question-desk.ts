@@ -8,7 +8,6 @@ import type { InputRequest } from './api.js';
 import type { Channel, Exchange } from './channel.js';
 import { questionOf, type Link2025 } from './link-2025.js';
 import type { JsonObject } from './shape.js';
-import { linked, pause } from './waiting.js';
 
 /** More open questions of one task are not taken. */
 const OPEN_QUESTIONS_MAX = 256;
@@ -21,7 +20,8 @@ export class QuestionDesk {
   readonly #done = new Set<string>();
   readonly #abort = new AbortController();
   #attending = false;
-  #wake = new AbortController();
+  /** Ends the wait for a question. */
+  #wake: () => void = () => undefined;
 
   constructor(taskId: string, limits: Channel['limits']) {
     this.#taskId = taskId;
@@ -34,16 +34,23 @@ export class QuestionDesk {
     this.#attending = true;
     void this.#read(link).finally(() => {
       this.#attending = false;
-      this.#wake.abort();
+      this.#wake();
     });
   }
 
   /** Resolves when a question is open, when none can come, and after `ms`. */
-  async asked(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#open.size > 0 || !this.#attending) return;
-    this.#wake = linked(signal);
-    await pause(ms, this.#wake.signal);
-    this.#wake.abort();
+  asked(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#open.size > 0 || !this.#attending || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done);
+      this.#wake = done;
+    });
   }
 
   questions(): JsonObject {
@@ -66,7 +73,7 @@ export class QuestionDesk {
 
   close(): void {
     this.#abort.abort();
-    this.#wake.abort();
+    this.#wake();
   }
 
   async #read(link: Link2025): Promise<void> {
@@ -97,6 +104,6 @@ export class QuestionDesk {
     const key = String(id);
     if (this.#done.has(key) || this.#open.size >= OPEN_QUESTIONS_MAX) return;
     this.#open.set(key, { id, question });
-    this.#wake.abort();
+    this.#wake();
   }
 }

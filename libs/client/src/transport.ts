@@ -18,7 +18,7 @@ import {
   type Reply,
   type Sent,
 } from './channel.js';
-import { PROTOCOL_VERSION, withEnvelope } from './envelope.js';
+import { CLIENT_INFO, PROTOCOL_VERSION, withEnvelope } from './envelope.js';
 import { ClientError } from './errors.js';
 import { encodeHeaderValue } from './header-values.js';
 import type { Http2025 } from './http-2025.js';
@@ -178,7 +178,13 @@ export class Transport implements Channel, HttpSender {
   }
 
   #speakOlder(): Promise<Http2025> {
-    this.#older ??= import('./http-2025.js').then(({ Http2025: Older }) => new Older(this, this.#options));
+    this.#older ??= import('./http-2025.js').then(
+      ({ Http2025: Older }) =>
+        new Older(this, {
+          clientInfo: this.#options.clientInfo ?? CLIENT_INFO,
+          capabilities: this.#options.capabilities,
+        }),
+    );
     return this.#older;
   }
 
