@@ -1,7 +1,8 @@
 /**
  * The events that an agent tells of: `<vendor>.<kind>.<phase>`, as readers fold them into a transcript.
  *
- * The identity of an event says to which item it belongs (`itemId`), and to which item that one (`parentItemId`).
+ * The identity of an event says to which item it belongs (`itemId`), and to which item that one (`parentItemId`). A
+ * helper is a task of its own with a transcript of its own; `child.spawned` in the parent's log names it.
  */
 import * as z from 'zod';
 

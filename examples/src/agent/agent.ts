@@ -2,8 +2,8 @@
  * An agent: a model that thinks in turns, uses tools, asks the user and delegates to helpers.
  *
  * Invariants: each turn of the model is a step, so that a crash pays for no turn twice; what a turn tells is told within
- * its step, so that a later attempt does not tell it again; turns and helpers are bounded; a tool that fails tells the
- * model, not the user.
+ * its step, so that a later attempt does not tell it again; a helper is a child task, found again by later attempts and
+ * ended with its parent; turns and depth are bounded; a tool that fails tells the model, not the user.
  */
 import { defineTool, ToolError, type Task, type Tool } from '@taskstream/worker';
 import * as z from 'zod';
@@ -24,7 +24,9 @@ type Options = z.output<typeof AgentOptions>;
 const toolInputs = {
   add: z.object({ numbers: z.array(z.number()) }).describe('Adds numbers up'),
   ask_user: z.object({ question: z.string() }).describe('Asks the user a question'),
-  delegate: z.object({ name: z.string(), task: z.string() }).describe('Lets a helper do a part of the work'),
+  delegate: z
+    .object({ name: z.string().min(1).max(40), task: z.string().min(1) })
+    .describe('Lets a helper do a part of the work'),
 };
 const MODEL_TOOLS: ReadonlyArray<ModelTool> = Object.entries(toolInputs).map(([name, schema]) => {
   const { $schema: _, ...parameters } = z.toJSONSchema(schema);
@@ -37,19 +39,19 @@ export function agentTool(model: Model, given: z.input<typeof AgentOptions> = {}
   return defineTool({
     name: 'agent',
     description: 'Works on a request in turns of a language model, with tools, helpers and questions to the user',
-    inputSchema: z.object({ prompt: z.string().min(1) }),
+    inputSchema: z.object({
+      prompt: z.string().min(1),
+      name: z.string().min(1).max(40).default('lead'),
+      depth: z.int().min(0).max(options.depthMax).default(0).describe('0: nobody has delegated to it'),
+    }),
     events: agentEvents,
-    run: ({ prompt }, task) => new Agent(model, options, task, { id: 'lead', name: 'lead', depth: 0 }).work(prompt),
+    run: ({ prompt, name, depth }, task) => new Agent(model, options, task, { name, depth }).work(prompt),
   });
 }
 
 interface Who {
-  /** Unique in the task: the path of the calls that lead here. */
-  readonly id: string;
   readonly name: string;
   readonly depth: number;
-  /** Item of the call that delegated. */
-  readonly parentItemId?: string;
 }
 
 class Agent {
@@ -66,8 +68,8 @@ class Agent {
   }
 
   async work(request: string): Promise<string> {
-    const { id, name, parentItemId } = this.#who;
-    const self = { itemId: id, agentId: id, ...(parentItemId !== undefined && { parentItemId }) };
+    const { name } = this.#who;
+    const self = { itemId: name, agentId: name };
     await this.#once('started', () => this.#task.emit('com.example.agent.started', { name }, self));
     const messages: Message[] = [
       { role: 'system', content: `You are ${name}. Use the tools when they help, then answer.` },
@@ -90,10 +92,10 @@ class Agent {
   /** One turn of the model, paid for once. A try that fails leaves an unfinished message; a later attempt begins it again. */
   #turn(n: number, messages: ReadonlyArray<Message>): Promise<ModelTurn> {
     return this.#task.step(
-      `${this.#who.id}/m${n}`,
+      `${this.#who.name}/m${n}`,
       async ({ idempotencyKey, signal, try: tries }) => {
-        const itemId = `${this.#who.id}/m${n}${tries === 1 ? '' : `#${tries}`}`;
-        const identity = { itemId, parentItemId: this.#who.id, agentId: this.#who.id };
+        const itemId = `${this.#who.name}/m${n}${tries === 1 ? '' : `#${tries}`}`;
+        const identity = { itemId, parentItemId: this.#who.name, agentId: this.#who.name };
         void this.#task.emit('com.example.message.started', { role: 'assistant' }, identity);
         const turn = await this.#model.turn({
           agent: this.#who.name,
@@ -114,9 +116,9 @@ class Agent {
   /** Uses one tool and tells of it. The text that the model gets. */
   async #use(place: string, call: ToolCall): Promise<string> {
     const identity = {
-      itemId: `${this.#who.id}/${place}`,
-      parentItemId: this.#who.id,
-      agentId: this.#who.id,
+      itemId: `${this.#who.name}/${place}`,
+      parentItemId: this.#who.name,
+      agentId: this.#who.name,
       ...(call.id !== '' && { toolCallId: call.id }),
     };
     const input = readJson(call.arguments);
@@ -126,7 +128,7 @@ class Agent {
     let output: string;
     let isError = false;
     try {
-      output = await this.#run(call.name, input, identity.itemId);
+      output = await this.#run(call.name, input, place);
     } catch (error) {
       this.#task.signal.throwIfAborted();
       if (!(error instanceof ToolError)) throw error;
@@ -139,7 +141,7 @@ class Agent {
     return output;
   }
 
-  async #run(name: string, input: unknown, itemId: string): Promise<string> {
+  async #run(name: string, input: unknown, place: string): Promise<string> {
     switch (name) {
       case 'add': {
         const { numbers } = this.#input('add', toolInputs.add, input);
@@ -148,19 +150,19 @@ class Agent {
       case 'ask_user': {
         const { question } = this.#input('ask_user', toolInputs.ask_user, input);
         // The place in the name: the same question may be asked twice.
-        const answer = await this.#task.elicit(`ask ${itemId}`, question, z.object({ answer: z.string() }));
+        const answer = await this.#task.elicit(`ask ${place}`, question, z.object({ answer: z.string() }));
         return answer.action === 'accept' ? answer.content.answer : `The user did not answer (${answer.action}).`;
       }
       case 'delegate': {
         if (this.#who.depth >= this.#options.depthMax) throw new ToolError('Helpers have no helpers of their own here');
         const { name: helper, task } = this.#input('delegate', toolInputs.delegate, input);
-        const who = {
-          id: `${itemId}/agent`,
-          name: helper,
-          depth: this.#who.depth + 1,
-          parentItemId: itemId,
-        };
-        return new Agent(this.#model, this.#options, this.#task, who).work(task);
+        // A task of its own, on any worker; the same one again when this one goes on after a crash.
+        const work = { prompt: task, name: helper, depth: this.#who.depth + 1 };
+        const child = await this.#task.spawn('agent', work, { name: place, asks: true });
+        const { content, isError } = await child.result();
+        const text = content.flatMap((block) => (typeof block['text'] === 'string' ? [block['text']] : [])).join('\n');
+        if (isError === true) throw new ToolError(text);
+        return text;
       }
       default:
         throw new ToolError(`There is no tool ${name}`);
@@ -175,7 +177,7 @@ class Agent {
 
   /** Tells something once, whatever attempt it is. */
   #once(what: string, tell: () => Promise<void>): Promise<void> {
-    return this.#task.step(`${this.#who.id}/${what}`, tell);
+    return this.#task.step(`${this.#who.name}/${what}`, tell);
   }
 }
 
