@@ -158,7 +158,8 @@ describe('asking', () => {
   });
 
   it('asks for a decision where there is nothing to fill in', async () => {
-    expect((await converse({ message: 'Go on?' }, 'perhaps', 'accept')).answer).toEqual({ action: 'accept' });
+    const goOn = await converse({ message: 'Go on?' }, 'perhaps', 'accept');
+    expect(goOn.answer).toEqual({ action: 'accept', content: {} });
     const link = { mode: 'url', message: 'Sign in', url: 'https://a.example/\u0007x' };
     const { answer, shown } = await converse(link, 'd');
     expect(answer).toEqual({ action: 'decline' });

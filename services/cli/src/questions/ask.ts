@@ -32,7 +32,11 @@ export async function ask(request: InputRequest, prompt: Prompt): Promise<InputR
   if (mode === 'url' && typeof url === 'string') {
     prompt.say(`Open this address, if you trust it: ${printableLine(url, CHARS_MAX)}`);
   }
-  if (mode === 'url' || fields.length === 0) return askAction(prompt);
+  if (mode === 'url' || fields.length === 0) {
+    const action = await askAction(prompt);
+    if (action === undefined) return undefined;
+    return action === 'accept' && mode !== 'url' ? { action, content: {} } : { action };
+  }
   prompt.say('(an empty line takes the default; :decline refuses to answer, :cancel leaves it)');
   const content: Record<string, unknown> = {};
   for (const field of fields) {
@@ -44,13 +48,13 @@ export async function ask(request: InputRequest, prompt: Prompt): Promise<InputR
   return { action: 'accept', content };
 }
 
-async function askAction(prompt: Prompt): Promise<InputResponse | undefined> {
+async function askAction(prompt: Prompt): Promise<Action | undefined> {
   for (;;) {
     const line = await prompt.line(`${ACTIONS.join(', ')}? `);
     if (line === undefined) return undefined;
     const typed = line.trim().replace(/^:/, '').toLowerCase();
     const action = ACTIONS.find((one) => typed !== '' && one.startsWith(typed));
-    if (action !== undefined) return { action };
+    if (action !== undefined) return action;
     prompt.say(`expected one of ${ACTIONS.join(', ')}`);
   }
 }
