@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 import unittest
@@ -80,6 +81,12 @@ class Surface(unittest.TestCase):
             store.save("u", 0)
             self.assertEqual(FileCursorStore(path).load("t"), 3)
             self.assertEqual([p.name for p in path.parent.iterdir()], ["cursors.json"])
+            special = Path(directory) / "special"
+            os.mkfifo(special)
+            with self.assertRaises(ValueError):
+                FileCursorStore(special).save("t", 1)
+            self.assertTrue(special.is_fifo())
+            self.assertEqual(sorted(p.name for p in Path(directory).iterdir()), ["deep", "special"])
             path.write_text(json.dumps({"t": -1}), encoding="utf-8")
             with self.assertRaises(ValueError):
                 FileCursorStore(path).load("t")

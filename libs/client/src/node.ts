@@ -4,7 +4,7 @@
  * Invariants: the file is always a whole one, because it is written beside and renamed; saves run one after the
  * other; a file that is not a cursor file is refused, never overwritten. One process a file.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import type { CursorStore } from './cursor-store.js';
@@ -85,6 +85,8 @@ export class FileCursorStore implements CursorStore {
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
+    // A save would put a file in the place of a device.
+    if (!(await stat(path)).isFile()) throw new Error(`${path}: expected a regular file, or none`);
     return await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;

@@ -1,4 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IDBFactory } from 'fake-indexeddb';
@@ -44,6 +46,18 @@ describe('the file store', () => {
     await new FileCursorStore(path()).save('a', 5);
     expect(await new FileCursorStore(path()).load('a')).toBe(5);
     expect(JSON.parse(await readFile(path(), 'utf8'))).toEqual({ version: 1, cursors: { a: 5 } });
+  });
+
+  it('does not take the place of what is no file', async () => {
+    const socket = createServer().listen(path());
+    await once(socket, 'listening');
+    try {
+      await expect(new FileCursorStore(path()).save('a', 1)).rejects.toThrow('expected a regular file');
+      expect((await stat(path())).isSocket()).toBe(true);
+      expect(await readdir(folder)).toEqual(['cursors.json']);
+    } finally {
+      socket.close();
+    }
   });
 
   it('is a whole file at every moment, and leaves nothing beside it', async () => {

@@ -145,7 +145,7 @@ it('answer works on a terminal, and leaves the question open at Ctrl-C', async (
   // util-linux's script gives the command a terminal of its own.
   const onTerminal = (argv: readonly string[]) => {
     const words = [process.execPath, BIN, ...argv].map((word) => `'${word}'`).join(' ');
-    const child = spawn('script', ['-qefc', words, '/dev/null'], {
+    const child = spawn('script', ['-qefc', words, file('typescript')], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env(), TERM: 'xterm' },
     });

@@ -63,6 +63,9 @@ class FileCursorStore:
     def _all(self) -> dict[str, int]:
         """@raises ValueError when the file holds something else than cursors"""
         if self._cursors is None:
+            if self._path.exists() and not self._path.is_file():
+                # A save would put a file in the place of a device.
+                raise ValueError(f"{self._path}: expected a regular file, or none")
             try:
                 value = json.loads(self._path.read_text(encoding="utf-8"))
             except FileNotFoundError:
