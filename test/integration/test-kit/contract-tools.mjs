@@ -159,4 +159,15 @@ export default [
       return 'both are there';
     },
   }),
+  defineTool({
+    name: 'suspends',
+    description: 'asks twice and holds no slot meanwhile',
+    inputSchema: z.object({}),
+    async run(_input, task) {
+      const n = await task.step('before', () => task.attempt);
+      const one = await task.elicit('one', 'First?', z.object({ yes: z.boolean() }), { suspend: true });
+      const two = await task.elicit('two', 'Second?', z.object({ yes: z.boolean() }), { suspend: true });
+      return `${n} ${one.action} ${two.action} in attempt ${task.attempt}`;
+    },
+  }),
 ];

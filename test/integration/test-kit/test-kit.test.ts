@@ -126,6 +126,18 @@ const scenarios: ReadonlyArray<
     },
   ],
   [
+    'a task that is suspended while it asks',
+    'suspends',
+    {},
+    async (outside) => {
+      for (const [i, name] of ['one', 'two'].entries()) {
+        await outside.asked(name);
+        await outside.emitted('dev.taskstream.attempt.ended', i + 1);
+        await outside.answer(name, i === 0 ? { action: 'accept', content: { yes: true } } : { action: 'decline' });
+      }
+    },
+  ],
+  [
     'a worker that drains',
     'waits',
     {},
