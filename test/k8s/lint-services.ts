@@ -118,8 +118,8 @@ export function lintConfiguration(cluster: Cluster, say: Say): void {
     if (front.sessionKey === undefined)
       say('config', 'taskstream-front-end', 'sessionKey: sessions are good on one node only');
     if (front.auth === 'none') say('config', 'taskstream-front-end', 'auth none lets everybody in');
-    if (front.drainSpreadMs + 2_000 > front.shutdownMsMax) {
-      say('config', 'taskstream-front-end', 'drainSpreadMs does not fit into shutdownMsMax');
+    if (front.drainDelayMs + front.drainSpreadMs + 2_000 > front.shutdownMsMax) {
+      say('config', 'taskstream-front-end', 'drainDelayMs + drainSpreadMs does not fit into shutdownMsMax');
     }
     try {
       chooseAuthenticator(front);
