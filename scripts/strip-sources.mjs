@@ -26,8 +26,8 @@ const linked = new Set(readdirSync(scope).map((name) => realpathSync(path.join(s
 let kept = 0;
 for (const group of ['libs', 'services']) {
   for (const name of readdirSync(path.join(root, group))) {
-    const workspace = realpathSync(path.join(root, group, name));
-    if (!linked.has(workspace)) {
+    const workspace = path.join(root, group, name);
+    if (!linked.has(realpathSync(workspace))) {
       rmSync(workspace, { recursive: true, force: true });
       continue;
     }
