@@ -4,7 +4,7 @@
  * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
  */
 
-export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity'] as const;
+export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity', 'cancel'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
@@ -28,6 +28,7 @@ export interface Scale {
   readonly settleMs: number;
   /** How long silent streams are watched: several heartbeats. */
   readonly idleMs: number;
+  readonly cancels: number;
 }
 
 export const FULL: Scale = {
@@ -46,6 +47,7 @@ export const FULL: Scale = {
   moreIdleStreams: 4_000,
   settleMs: 2_500,
   idleMs: 45_000,
+  cancels: 300,
 };
 
 export const QUICK: Scale = {
@@ -64,6 +66,7 @@ export const QUICK: Scale = {
   moreIdleStreams: 100,
   settleMs: 200,
   idleMs: 300,
+  cancels: 3,
 };
 
 /** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
@@ -300,6 +303,24 @@ function capacity(): Record<string, Figure> {
   };
 }
 
+function cancel(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const [what, title] of [
+    ['abort', 'tasks/cancel over HTTP → task.signal aborts in the worker'],
+    ['end', 'tasks/cancel over HTTP → a reader has the last event'],
+  ] as const) {
+    for (const p of ['p50', 'p99'] as const) {
+      figures[`cancel.${what}.${p}`] = {
+        part: 'cancel',
+        unit: 'ms',
+        title: (s) => `${p} of ${n(s.cancels)}: ${title}`,
+        ...(what === 'abort' && { target: { of: 'value', atMost: 100 } }),
+      };
+    }
+  }
+  return figures;
+}
+
 export const FIGURES: Readonly<Record<string, Figure>> = {
   ...append(),
   ...live(),
@@ -307,4 +328,5 @@ export const FIGURES: Readonly<Record<string, Figure>> = {
   ...replay(),
   ...memory(),
   ...capacity(),
+  ...cancel(),
 };

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { measureAppends } from './append.js';
 import { measureCapacity } from './capacity.js';
+import { measureCancels } from './cancel.js';
 import { FULL, PARTS, PAYLOAD_BYTES, QUICK, type Part, type Scale } from './figures.js';
 import { measureLive } from './live.js';
 import { measureMemory } from './memory.js';
@@ -31,6 +32,7 @@ const MEASURES: Readonly<Record<Part, (scale: Scale, nodes: 1 | 3) => Promise<Va
   replay: measureReplays,
   memory: measureMemory,
   capacity: measureCapacity,
+  cancel: measureCancels,
 };
 
 const Options = z.object({
