@@ -31,6 +31,7 @@ import { PARENT_OVER, parentIsOver, watchParent } from './parent-watch.js';
 import { LostRace, orLostRace } from './lost-race.js';
 import { RunningTask } from './running-task.js';
 import { stopError, type StopReason } from './stop-reason.js';
+import { endIfCancelled } from './unheard-cancel.js';
 import type { WorkerObserver, WorkerOptions } from './worker-options.js';
 
 /** What lets the tools of a worker spawn tasks. */
@@ -394,6 +395,10 @@ export class AttemptRun {
     const message = outcome.message.slice(0, MESSAGE_LENGTH_MAX);
     await log.appendAttemptEnd({ reason: outcome.reason, message, retryAt });
     await this.#leave(spec);
+    if (await endIfCancelled(this.#store, spec)) {
+      await this.#item.ack();
+      return 'cancelled';
+    }
     await this.#item.nak(delayMs);
     return 'retry';
   }

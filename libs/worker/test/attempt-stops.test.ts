@@ -281,3 +281,44 @@ describe('when the ending cannot be written', () => {
     expect(task.journal).toEqual(['started 1 first after 0']);
   });
 });
+
+describe('a cancel that is stored as an attempt ends', () => {
+  it('is found before the item is given back: the task ends at once', async () => {
+    const { task, run, names } = scene(() => {
+      throw new RetryableError('passing');
+    });
+    // Stored, but the live hop has not brought it.
+    task.beforeAttemptEnd = () => void task.mailbox.push({ type: 'cancel', reason: 'never mind' });
+    await run.run();
+    expect(task.statuses.at(-1)).toEqual({ status: 'cancelled', statusMessage: 'never mind' });
+    expect(task.journal.slice(-3)).toEqual(['ended error passing', 'status cancelled', 'ack']);
+    expect(names()).toContain('attemptEnded');
+  });
+});
+
+describe('a tool that ignores a cancel', () => {
+  it('is abandoned after its grace, which is told, and what it still emits is refused and told', async () => {
+    const waiting = gate();
+    const late: unknown[] = [];
+    const { task, run, told } = scene(async (t) => {
+      await waiting.promise;
+      await t.emit('com.example.late', {}).catch((error: unknown) => late.push(error));
+      return 'too late';
+    });
+    const running = run.run();
+    await vi.advanceTimersByTimeAsync(1);
+    task.send({ type: 'cancel', reason: 'enough' });
+    await vi.advanceTimersByTimeAsync(499);
+    expect(task.statuses).toEqual([]);
+    await vi.advanceTimersByTimeAsync(2);
+    await running;
+    expect(task.statuses).toEqual([{ status: 'cancelled', statusMessage: 'enough' }]);
+    const eventsAtEnd = task.events.length;
+    waiting.open();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(late).toMatchObject([{ code: 'task_ended' }]);
+    expect(task.events).toHaveLength(eventsAtEnd);
+    expect(told.find((t) => t.what === 'stopIgnored')?.fact).toMatchObject({ why: 'cancel', graceMs: 500 });
+    expect(told.find((t) => t.what === 'lateEmit')?.fact).toMatchObject({ type: 'com.example.late' });
+  });
+});

@@ -114,6 +114,8 @@ export class FakeTask implements AttemptStore {
   appendFailures: Array<TaskstreamError | undefined> = [];
   /** Called before each `beginAttempt`: a place for somebody else to be faster. */
   beforeBegin: () => void = () => undefined;
+  /** Called before each end of an attempt: a place for a command that the attempt does not hear. */
+  beforeAttemptEnd: () => void = () => undefined;
   log: FakeLog | undefined;
   readonly steps = new Map<string, RecordedStep>();
   readonly checkpoints = new Map<string, { attempt: number; json: string | undefined }>();
@@ -279,6 +281,7 @@ export class FakeLog implements AttemptLog {
     message?: string;
     retryAt?: string;
   }): Promise<void> {
+    this.#task.beforeAttemptEnd();
     if ((end.message ?? '').length > 10_000) throw new TaskstreamError('payload_too_large', 'the message');
     const handedOver = end.reason === 'handed_over';
     const suspended = end.reason === 'suspended';
