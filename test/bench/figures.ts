@@ -305,6 +305,13 @@ function capacity(): Record<string, Figure> {
 
 function cancel(): Record<string, Figure> {
   const figures: Record<string, Figure> = {};
+  for (const p of ['p50', 'p99'] as const) {
+    figures[`cancel.bare.${p}`] = {
+      part: 'cancel',
+      unit: 'ms',
+      title: () => `bare ${p}: js.publish → a subscriber of what the stream republishes, in turn with the cancels`,
+    };
+  }
   for (const [what, title] of [
     ['abort', 'tasks/cancel over HTTP → task.signal aborts in the worker'],
     ['end', 'tasks/cancel over HTTP → a reader has the last event'],
@@ -314,6 +321,7 @@ function cancel(): Record<string, Figure> {
         part: 'cancel',
         unit: 'ms',
         title: (s) => `${p} of ${n(s.cancels)}: ${title}`,
+        bare: `cancel.bare.${p}`,
         ...(what === 'abort' && { target: { of: 'value', atMost: 100 } }),
       };
     }
