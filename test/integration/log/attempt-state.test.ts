@@ -5,7 +5,7 @@ import { Header, stateSubject, streamName } from '@taskstream/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
-import { createTask } from '../../support/task-logs.js';
+import { createTask, runningTask, STEP, storedLines } from '../../support/task-logs.js';
 
 let nats: TestNats;
 let on: TestStore;
@@ -108,6 +108,17 @@ describe('a step', () => {
     await expect(at(1).recordStep(stepOf(1, `"${'x'.repeat(1024 * 1024)}"`))).rejects.toMatchObject({
       code: 'payload_too_large',
     });
+  });
+});
+
+describe('what was emitted before', () => {
+  it('is durable when the log says that it has settled, whoever awaited it', async () => {
+    const { spec, log } = await runningTask(on);
+    const appends = Array.from({ length: 700 }, (_e, i) => log.append([{ type: STEP, payload: { i } }]));
+    await log.settled();
+    expect(await storedLines(on, spec.taskId)).toHaveLength(2 + 700);
+    await Promise.all(appends);
+    await log.settled();
   });
 });
 
