@@ -35,6 +35,8 @@ export const TaskSpec = z.looseObject({
   /** Answers that the client gave before the task existed, by the names of the tool's `inputFirst`. */
   given: z.record(z.string(), z.unknown()).optional(),
   traceparent: z.string().optional(),
+  /** Of a call of 2025-11-25 that became this task: its progress is told under it as long as the task lives. */
+  progressToken: z.union([z.string(), z.number()]).optional(),
   /** The task that spawned this one. Absent: a client called the tool. */
   parent: z
     .looseObject({

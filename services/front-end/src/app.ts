@@ -12,7 +12,6 @@ import {
   createMcpHandler,
   isJsonContentType,
   isJSONRPCRequest,
-  legacyStatelessFallback,
   localhostAllowedHostnames,
   localhostAllowedOrigins,
   type AuthInfo,
@@ -29,6 +28,7 @@ import { replyError, writeError, type JsonRpcId } from './http/json-rpc-reply.js
 import { standardHeaders } from './http/mcp-headers.js';
 import { openApiDocument } from './http/openapi.js';
 import { paramHeaderProblem } from './http/param-headers.js';
+import { sdkExchange } from './legacy/sdk-exchange.js';
 import { serveLegacy, type ForSdk, type LegacyParts } from './legacy/legacy-route.js';
 import type { AuthExtra } from './mcp/call-context.js';
 import type { McpParts } from './mcp/parts.js';
@@ -69,7 +69,7 @@ export function buildApp(parts: AppParts): App {
   const factory = serverFactory(parts.mcp);
   const modern = createMcpHandler(factory, { legacy: 'reject', onerror: parts.onError });
   const serveModern = nodeHandler(modern.fetch);
-  const serveOlder = legacyStatelessFallback(factory, parts.onError);
+  const serveOlder = sdkExchange(factory, parts.onError);
   const http = Fastify({ bodyLimit: parts.mcp.limits.requestBytesMax, forceCloseConnections: true });
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -30,6 +30,7 @@ export interface TaskRequest {
   readonly delayMs: number | undefined;
   readonly idempotencyKey: string | undefined;
   readonly traceparent: string | undefined;
+  readonly progressToken: string | number | undefined;
 }
 
 export interface TaskRequestContext {
@@ -64,6 +65,7 @@ export function specOf(request: TaskRequest, context: TaskRequestContext): TaskS
     clientCapabilities: { ...request.clientCapabilities },
     ...(Object.keys(request.given).length > 0 && { given: { ...request.given } }),
     ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+    ...(request.progressToken !== undefined && { progressToken: request.progressToken }),
     ...(request.idempotencyKey !== undefined && {
       requestDigest: createHash('sha256')
         .update(JSON.stringify([tool.name, request.args]))

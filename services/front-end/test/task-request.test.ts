@@ -34,6 +34,7 @@ function request(overrides: Partial<TaskRequest> = {}): TaskRequest {
     delayMs: undefined,
     idempotencyKey: undefined,
     traceparent: undefined,
+    progressToken: undefined,
     ...overrides,
   };
 }

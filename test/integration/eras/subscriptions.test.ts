@@ -97,8 +97,14 @@ function expectNamed({ messages, requestId }: Listening): void {
   }
 }
 
-/** The graceful end: the response to the request, and nothing after it. */
-function expectGraceful({ messages, requestId }: Listening): void {
+/** The graceful end: the response to the request, and nothing after it; announced when there was more to tell. */
+function expectGraceful({ messages, requestId }: Listening, tornDown?: 'draining'): void {
+  const cancelled = messages.filter((m) => m.method === 'notifications/cancelled');
+  if (tornDown === undefined) expect(cancelled).toEqual([]);
+  else {
+    expect(cancelled).toEqual([messages.at(-2)]);
+    expect(cancelled[0]?.params).toMatchObject({ requestId, reason: tornDown });
+  }
   expect(messages.at(-1)).toEqual({
     jsonrpc: '2.0',
     id: requestId,
@@ -258,7 +264,7 @@ describe('a front end that leaves', () => {
     await until(() => told(listening).length === 2, 'both present states');
     leaving.kill('SIGTERM');
     expect(await listening.over).toBe('closed');
-    expectGraceful(listening);
+    expectGraceful(listening, 'draining');
     expect(await leaving.exited).toEqual({ code: 0, signal: null });
     const again = await listen(b, { taskIds });
     await until(() => told(again).length === 2, 'both present states again');

@@ -15,7 +15,7 @@ import {
   isJSONRPCResultResponse,
   type InboundLegacyRoute,
 } from '@modelcontextprotocol/server';
-import type { QuestionLeases, TaskSnapshot } from '@taskstream/core';
+import type { QuestionLeases, TaskSnapshot, TaskSpec } from '@taskstream/core';
 import {
   invalidParams,
   parseStreamParams,
@@ -33,7 +33,7 @@ import { knowsTasks2025, legacyCaller, type AuthExtra } from '../mcp/call-contex
 import { freshSnapshot } from '../mcp/facts.js';
 import type { McpParts } from '../mcp/parts.js';
 import { prepareCall } from '../mcp/prepare-call.js';
-import { progressTokenOf } from '../mcp/progress-relay.js';
+import { progressTokenOf, type ProgressToken } from '../mcp/progress-relay.js';
 import type { Principal } from '../principal.js';
 import type { StreamPlace } from '../stream/open-streams.js';
 import { openStream, type StreamParts } from '../stream/stream-route.js';
@@ -217,8 +217,10 @@ async function serveResult(raw: RawRequest): Promise<void> {
     return;
   }
   const { taskId } = params.data;
+  let spec: TaskSpec | undefined;
   try {
-    if ((await parts.mcp.owned.readSpec(taskId, extra.owner)) === undefined) {
+    spec = await parts.mcp.owned.readSpec(taskId, extra.owner);
+    if (spec === undefined) {
       replyError(response, 200, id, unknownTask());
       return;
     }
@@ -227,7 +229,7 @@ async function serveResult(raw: RawRequest): Promise<void> {
     return;
   }
   const place = takePlace(raw, taskId);
-  if (place !== undefined) await streamResult(raw, taskId, place);
+  if (place !== undefined) await streamResult(raw, taskId, place, { progressToken: spec.progressToken });
 }
 
 async function serveCall(raw: RawRequest): Promise<void> {
@@ -261,7 +263,7 @@ async function serveCall(raw: RawRequest): Promise<void> {
     replyError(response, 200, id, wireErrorOf(error, taskId));
     return;
   }
-  await streamResult(raw, taskId, place, freshSnapshot(call.spec));
+  await streamResult(raw, taskId, place, { hidden: freshSnapshot(call.spec) });
 }
 
 /** A place for a waiting request; undefined when it was refused. */
@@ -273,8 +275,20 @@ function takePlace({ parts, request, response, id, extra }: RawRequest, taskId: 
   return undefined;
 }
 
-/** Waits for the result of a task; `hidden` is the snapshot of one that only this call knows of. */
-async function streamResult(raw: RawRequest, taskId: string, place: StreamPlace, hidden?: TaskSnapshot): Promise<void> {
+interface Known {
+  /** The snapshot of a task that only this call knows of. */
+  readonly hidden?: TaskSnapshot | undefined;
+  /** Of the call that became the task. */
+  readonly progressToken?: ProgressToken | undefined;
+}
+
+/** Waits for the result of a task. */
+async function streamResult(
+  raw: RawRequest,
+  taskId: string,
+  place: StreamPlace,
+  { hidden, progressToken }: Known,
+): Promise<void> {
   const { parts, response, id, extra } = raw;
   const stream = new ResultStream(
     {
@@ -283,7 +297,7 @@ async function streamResult(raw: RawRequest, taskId: string, place: StreamPlace,
       related: hidden === undefined,
       statuses: hidden === undefined,
       from: hidden,
-      progressToken: progressTokenOf((raw.params as { _meta?: unknown } | undefined)?._meta),
+      progressToken: progressTokenOf((raw.params as { _meta?: unknown } | undefined)?._meta) ?? progressToken,
       progressPerSecondMax: parts.mcp.limits.progressPerSecondMax,
     },
     { tasks: parts.mcp.tasks, events: parts.mcp.events, questions: parts.questions },

@@ -216,9 +216,7 @@ function resultOf(
     if (!related) return { result };
     return { result: { ...result, _meta: { ...(result['_meta'] as object | undefined), ...meta } } };
   }
-  const { code, message } = status.error ?? {
-    code: -32603,
-    message: status.statusMessage ?? `The task was ${status.status}`,
-  };
-  return { error: { code, message, ...(related && { data: { _meta: meta } }) } };
+  // The very error of the underlying request: an error has no place for metadata.
+  const message = status.statusMessage ?? `The task was ${status.status}`;
+  return { error: (status.error as WireError | undefined) ?? { code: -32603, message } };
 }

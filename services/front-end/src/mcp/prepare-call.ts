@@ -24,6 +24,7 @@ import { specOf } from '../task-request.js';
 import { takeAnswers } from './answers.js';
 import type { Caller } from './call-context.js';
 import type { McpParts } from './parts.js';
+import { progressTokenOf } from './progress-relay.js';
 
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** A hidden task is of no use long after its caller has gone. */
@@ -105,6 +106,7 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
       delayMs: mode === 'hidden' ? 0 : meta.data[DELAY_META_KEY],
       idempotencyKey: mode === 'task' ? meta.data[IDEMPOTENCY_META_KEY] : undefined,
       traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+      progressToken: caller.era === 'legacy' && mode === 'task' ? progressTokenOf(params.meta) : undefined,
     },
     {
       retentionClasses: parts.retentionClasses,

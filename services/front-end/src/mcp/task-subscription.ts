@@ -3,7 +3,8 @@
  * such a subscription is served here, the other kinds that it asks for included.
  *
  * Invariants: the acknowledgement is first; ids that are not the caller's are left out of it; each task's present
- * state follows; every message carries the subscription's id; a graceful end is a result.
+ * state follows; every message carries the subscription's id; a graceful end is a result, and one that comes before the
+ * tasks are over is announced by `notifications/cancelled`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TASK_ID_LENGTH_MAX } from '@taskstream/core';
@@ -161,8 +162,10 @@ class TaskSubscription implements KeptAlive {
     if (!this.#over && !this.#response.writableNeedDrain) this.#write(commentFrame('heartbeat'));
   }
 
-  end(_reason: StreamEndReason): void {
+  end(reason: StreamEndReason): void {
     if (this.#over) return;
+    // Torn down while there was more to tell: its client opens it again.
+    if (reason !== 'terminal') this.#notify('notifications/cancelled', { requestId: this.#id, reason });
     const _meta = { [SUBSCRIPTION_ID_META_KEY]: this.#id, [SERVER_INFO_META_KEY]: this.#parts.serverInfo };
     this.#write(messageFrame({ jsonrpc: '2.0', id: this.#id, result: { resultType: 'complete', _meta } }));
     this.#stop();
