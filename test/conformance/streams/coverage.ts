@@ -99,7 +99,7 @@ export function coverageOf(
 }
 
 /** Whether a string literal of the text holds it. */
-function hasTitle(text: string, title: string): boolean {
+export function hasTitle(text: string, title: string): boolean {
   return text.split('\n').some((line) => line.includes(title) && /['"`]/.test(line.slice(0, line.indexOf(title))));
 }
 

@@ -279,6 +279,23 @@ describe('2025-11-25', () => {
     expect(waiting.messages.at(-1)).toMatchObject({ id: 'r', result: { isError: true } });
   });
 
+  test('a question goes out on one stream at a time, and on another when that one leaves', async () => {
+    const session = await initialize(a, CAN);
+    const taskId = await task(session, 'fill_form');
+    await openKeys(taskId);
+    const first = await request(a, session, { id: 'first', method: 'tasks/result', params: { taskId } });
+    const { id } = await first.heard('elicitation/create');
+    const second = await request(b, session, { id: 'second', method: 'tasks/result', params: { taskId } });
+    await second.heard('notifications/tasks/status');
+    expect(second.messages.some((m) => m.method === 'elicitation/create')).toBe(false);
+    await post(b, { method: 'notifications/cancelled', params: { requestId: 'first' } }, session);
+    await first.over;
+    expect((await second.heard('elicitation/create')).id).toBe(id);
+    await post(a, { id, result: { action: 'decline' } }, session);
+    await second.over;
+    expect(second.messages.at(-1)).toMatchObject({ id: 'second', result: { content: [{ text: 'decline' }] } });
+  });
+
   test('a question of somebody else is answered by nobody', async () => {
     const session = await initialize(a, CAN);
     const taskId = await task(session, 'fill_form');

@@ -112,6 +112,32 @@ async function hiddenTasks(): Promise<string[]> {
   return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subject.lastIndexOf('.') + 1));
 }
 
+test('a call whose client goes away without a word goes on', async () => {
+  const session = await initialize(a);
+  const known = new Set(await hiddenTasks());
+  const leaving = new AbortController();
+  const asking = fetch(a, {
+    method: 'POST',
+    signal: leaving.signal,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-session-id': session,
+    },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: call('count', { n: 30, everyMs: 30 }),
+    }),
+  }).catch(() => undefined);
+  let taskId: string | undefined;
+  await until(async () => (taskId = (await hiddenTasks()).find((id) => !known.has(id))) !== undefined, 'the task');
+  await asking;
+  leaving.abort();
+  await until(async () => (await statusOf(taskId ?? '')) === 'completed', 'the end that the tool gives');
+});
+
 describe('a front end that drains', () => {
   async function plainCall(args: Record<string, unknown>, env: Record<string, string> = {}) {
     const leaving = await scene.frontEnd(env);

@@ -1,0 +1,33 @@
+/** The tests that the rows name most. */
+const FRONT_END = 'test/integration/front-end';
+const ERAS = 'test/integration/eras';
+
+export const TASKS = `${FRONT_END}/tasks.test.ts`;
+export const BAD_INPUT = `${FRONT_END}/bad-input.test.ts`;
+export const STREAM = `${FRONT_END}/stream.test.ts`;
+export const STREAM_ENDS = `${FRONT_END}/stream-ends.test.ts`;
+export const TOOLS = `${FRONT_END}/tools.test.ts`;
+export const OFFICIAL = `${FRONT_END}/official-client.test.ts`;
+export const OPERATIONS = `${FRONT_END}/operations.test.ts`;
+export const DELETION = `${FRONT_END}/deletion.test.ts`;
+export const ATTEMPTS = `${FRONT_END}/attempt-limits.test.ts`;
+export const SUBSCRIPTIONS = `${ERAS}/subscriptions.test.ts`;
+export const ANSWERS = `${ERAS}/answers.test.ts`;
+export const PLAIN = `${ERAS}/plain-calls.test.ts`;
+export const LEGACY = `${ERAS}/legacy-clients.test.ts`;
+export const CANCELLATION = `${ERAS}/cancellation.test.ts`;
+export const EXT_TASKS = `${ERAS}/ext-tasks.test.ts`;
+export const STRICT = `${ERAS}/strict-client.test.ts`;
+export const VIEW = 'test/integration/view/view.test.ts';
+export const AUTH = 'test/integration/auth/auth.test.ts';
+export const GONE = 'test/integration/log/reader-gone.test.ts';
+export const TASK_STORE = 'test/integration/log/task-store.test.ts';
+export const TASK_DELETION = 'test/integration/log/task-deletion.test.ts';
+export const SESSION = 'libs/core/test/stream-session.test.ts';
+export const LIFECYCLE = 'libs/core/test/lifecycle.test.ts';
+export const PROJECTIONS = 'libs/protocol/test/projections.test.ts';
+export const PROJECTIONS_2025 = 'libs/protocol/test/projections-2025.test.ts';
+export const TASK_ID = 'libs/core/test/task-id.test.ts';
+export const TASK_CLIENT = 'libs/client/test/task-client.test.ts';
+export const FOLLOW_STATE = 'libs/client/test/follow-state.test.ts';
+export const FOLLOW_REFUSALS = 'libs/client/test/follow-refusals.test.ts';
