@@ -69,7 +69,7 @@ export function buildApp(parts: AppParts): App {
   const factory = serverFactory(parts.mcp);
   const modern = createMcpHandler(factory, { legacy: 'reject', onerror: parts.onError });
   const serveModern = nodeHandler(modern.fetch);
-  const serveOlder = sdkExchange(factory, parts.onError);
+  const serveOlder = sdkExchange(factory);
   const http = Fastify({ bodyLimit: parts.mcp.limits.requestBytesMax, forceCloseConnections: true });
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readSources, type Sources } from '../streams/coverage.js';
+import { readSources } from '../streams/coverage.js';
 import { LEDGERS } from './all.js';
 import { DOCUMENT, problemsOf, renderLedgers, type Ledger } from './ledger.js';
 
@@ -25,8 +25,7 @@ describe('this repository', () => {
 describe('the ledger', () => {
   const PATH = 'test/x/some.test.ts';
   const ledger = (rows: Ledger['rows']): Ledger => ({ title: 'T', url: 'https://example.com', leftOut: '', rows });
-  const of = (rows: Ledger['rows'], text: string): string[] =>
-    problemsOf([ledger(rows)], new Map([[PATH, text]]) as Sources);
+  const of = (rows: Ledger['rows'], text: string): string[] => problemsOf([ledger(rows)], new Map([[PATH, text]]));
 
   it('takes a citation or a proof, and misses a row that has neither', () => {
     expect(of({ 'T26-A': ['MUST', 'server', 's'] }, "it('does it: T26-A', () => {})")).toEqual([]);

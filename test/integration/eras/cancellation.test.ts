@@ -135,7 +135,7 @@ test('a call whose client goes away without a word goes on', async () => {
   await until(async () => (taskId = (await hiddenTasks()).find((id) => !known.has(id))) !== undefined, 'the task');
   await asking;
   leaving.abort();
-  await until(async () => (await statusOf(taskId ?? '')) === 'completed', 'the end that the tool gives');
+  await expect.poll(() => statusOf(taskId ?? ''), { timeout: 20_000 }).toBe('completed');
 });
 
 describe('a front end that drains', () => {

@@ -19,14 +19,10 @@ export interface ExchangeOptions {
   readonly parsedBody?: unknown;
 }
 
-export function sdkExchange(
-  factory: Factory,
-  onError: (error: Error) => void,
-): (request: Request, options?: ExchangeOptions) => Promise<Response> {
+export function sdkExchange(factory: Factory): (request: Request, options?: ExchangeOptions) => Promise<Response> {
   return async (request, options = {}) => {
     const { authInfo, parsedBody } = options;
     const server = factory({ era: 'legacy', requestInfo: request, ...(authInfo !== undefined && { authInfo }) });
-    server.onerror = onError;
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
     await server.connect(transport);
     const end = () => void Promise.allSettled([transport.close(), server.close()]);
