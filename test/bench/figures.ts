@@ -4,7 +4,7 @@
  * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
  */
 
-export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity', 'cancel'] as const;
+export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity', 'cancel', 'requests'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
@@ -29,6 +29,8 @@ export interface Scale {
   /** How long silent streams are watched: several heartbeats. */
   readonly idleMs: number;
   readonly cancels: number;
+  readonly requestMs: number;
+  readonly requestsInFlight: number;
 }
 
 export const FULL: Scale = {
@@ -48,6 +50,8 @@ export const FULL: Scale = {
   settleMs: 2_500,
   idleMs: 45_000,
   cancels: 300,
+  requestMs: 600,
+  requestsInFlight: 16,
 };
 
 export const QUICK: Scale = {
@@ -67,6 +71,8 @@ export const QUICK: Scale = {
   settleMs: 200,
   idleMs: 300,
   cancels: 3,
+  requestMs: 100,
+  requestsInFlight: 4,
 };
 
 /** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
@@ -82,7 +88,9 @@ export type Unit =
   | 'KiB/task'
   | 'ms/s'
   | 'µs/event'
-  | 'µs/pack';
+  | 'µs/pack'
+  | 'requests/s'
+  | 'ms CPU';
 
 export type Target =
   /** Of the value itself. */
@@ -329,6 +337,61 @@ function cancel(): Record<string, Figure> {
   return figures;
 }
 
+export type RequestKind = 'list' | 'get' | 'call';
+
+/** What lies between the bare SDK and an answer of a front end, one layer on the other. */
+export const REQUEST_LAYERS = {
+  list: ['sdk', 'fastify', 'auth', 'handlers'],
+  get: ['sdk', 'fastify', 'auth', 'handlers', 'log'],
+  call: ['sdk', 'fastify', 'auth', 'log'],
+} as const satisfies Readonly<Record<RequestKind, readonly string[]>>;
+
+const REQUEST_TITLES: Readonly<Record<RequestKind, string>> = {
+  list: 'tools/list, 10 tools',
+  get: 'tasks/get',
+  call: 'tools/call → task',
+};
+const LAYER_TITLES: Readonly<Record<RequestKind, Readonly<Record<string, string>>>> = {
+  list: { fastify: '+ Fastify', auth: '+ a bearer token', handlers: '+ our handlers' },
+  get: {
+    fastify: '+ Fastify',
+    auth: '+ a bearer token',
+    handlers: '+ our handlers, task followed here',
+    log: '+ a read of the log, task over',
+  },
+  call: { fastify: '+ Fastify', auth: '+ a bearer token', log: '+ our handlers, spec, first event and work item' },
+};
+
+function requests(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const [kind, layers] of Object.entries(REQUEST_LAYERS) as Array<[RequestKind, readonly string[]]>) {
+    for (const layer of layers) {
+      const what = `${REQUEST_TITLES[kind]}: ${LAYER_TITLES[kind][layer] ?? 'bare SDK server on node:http'}`;
+      const ours = layer !== 'sdk';
+      const id = `requests.${kind}.${layer}`;
+      figures[id] = {
+        part: 'requests',
+        unit: 'requests/s',
+        title: () => what,
+        ...(ours && { bare: `requests.${kind}.sdk` }),
+      };
+      figures[`${id}.cpu`] = {
+        part: 'requests',
+        unit: 'ms CPU',
+        title: () => `${what}: of the server process, a request`,
+        ...(ours && { bare: `requests.${kind}.sdk.cpu` }),
+      };
+      figures[`${id}.p99`] = {
+        part: 'requests',
+        unit: 'ms',
+        title: (s) => `${what}: p99 with ${s.requestsInFlight} in flight`,
+        ...(ours && { bare: `requests.${kind}.sdk.p99` }),
+      };
+    }
+  }
+  return figures;
+}
+
 export const FIGURES: Readonly<Record<string, Figure>> = {
   ...append(),
   ...live(),
@@ -337,4 +400,5 @@ export const FIGURES: Readonly<Record<string, Figure>> = {
   ...memory(),
   ...capacity(),
   ...cancel(),
+  ...requests(),
 };

@@ -15,6 +15,7 @@ import { measureLive } from './live.js';
 import { measureMemory } from './memory.js';
 import { measureReplays } from './replay.js';
 import { rowsOf, tableOf, type Row, type Values } from './report.js';
+import { measureRequests } from './requests.js';
 import { measureResumes } from './resume.js';
 
 const HELP = `npm run bench -- [options]
@@ -33,6 +34,7 @@ const MEASURES: Readonly<Record<Part, (scale: Scale, nodes: 1 | 3) => Promise<Va
   memory: measureMemory,
   capacity: measureCapacity,
   cancel: measureCancels,
+  requests: measureRequests,
 };
 
 const Options = z.object({

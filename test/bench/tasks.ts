@@ -1,7 +1,7 @@
 /**
  * Tasks whose logs the benchmark writes, and their events.
  */
-import type { AttemptLog, EventDraft } from '@taskstream/core';
+import type { AttemptLog, EventDraft, TaskSpec } from '@taskstream/core';
 import { testSpec } from '../support/specs.js';
 import { PAYLOAD_BYTES } from './figures.js';
 import type { Ground } from './ground.js';
@@ -14,8 +14,8 @@ export interface WrittenTask {
 export const EVENT_TYPE = 'com.example.bench.step';
 
 /** A task in the hands of this process. Its log begins with two system events. */
-export async function startTask(ground: Ground): Promise<WrittenTask> {
-  const spec = testSpec();
+export async function startTask(ground: Ground, overrides: Partial<TaskSpec> = {}): Promise<WrittenTask> {
+  const spec = testSpec(overrides);
   const { tasks, attempts } = ground.store;
   await tasks.create(spec);
   const tail = await attempts.readTail(spec.taskId);
