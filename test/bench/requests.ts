@@ -39,6 +39,7 @@ export async function measureRequests(scale: Scale, nodes: 1 | 3): Promise<Value
   const followed = await startTask(ground, { owner: OWNER });
   const leave = new AbortController();
   const following = follow(frontEnd.endpoint, followed.taskId, leave.signal);
+  await followed.log.appendStatus({ status: 'working', statusMessage: 'followed' });
   const answers = JSON.stringify({
     token: TOKEN,
     tools: tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema })),

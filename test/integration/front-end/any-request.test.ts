@@ -1,5 +1,6 @@
 /**
- * Whatever is sent to `/mcp`, there is a well-formed answer in bounded time, and the process lives on.
+ * Whatever is sent to `/mcp` or to the plain view, there is a well-formed answer in bounded time, the process lives on,
+ * and its memory stays as it was.
  *
  * The tasks that are named are over: every stream that is opened here must end by itself.
  */
@@ -9,7 +10,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callTask, readStream } from '../../support/rpc.js';
-import { openStreams, send, until } from './http.js';
+import { metric, openConnection, openStreams, send, until, type Answer } from './http.js';
 import { startScene, type Scene } from './scene.js';
 
 const ANSWER_MS_MAX = 10_000;
@@ -19,7 +20,12 @@ let scene: Scene;
 let taskId: string;
 
 beforeAll(async () => {
-  scene = await startScene();
+  // Attempts are made here as fast as they go; that they are limited is tried elsewhere.
+  const many = {
+    TASKSTREAM_STREAM_OPENS_PER_MINUTE_MAX: '1000000',
+    TASKSTREAM_UNKNOWN_TASKS_PER_MINUTE_MAX: '1000000',
+  };
+  scene = await startScene({ env: many });
   taskId = await callTask(scene.a.endpoint, 'count', { n: 3 });
   await readStream(scene.a.endpoint, taskId);
 });
@@ -209,16 +215,24 @@ function saidBy(text: string): Record<'$METHOD' | '$NAME' | '$VERSION', string> 
   }
 }
 
+/** The request that was drawn, with the task's id and with headers that agree with the body where they should. */
+function resolved(drawn: Record<string, string | undefined>, drawnBody: string): AnyRequest {
+  const text = drawnBody.replaceAll('$TASK', taskId);
+  const said = saidBy(text);
+  const entries = Object.entries(noUndefined(drawn)).map(
+    ([key, value]) => [key, said[value as keyof typeof said] ?? value] as const,
+  );
+  return { headers: Object.fromEntries(entries), body: text };
+}
+
+const noUndefined = (record: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+
 test('any body under any headers is answered well and in time', async () => {
   const seen = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(headers, body, async (drawn, drawnBody) => {
-      const text = drawnBody.replaceAll('$TASK', taskId);
-      const said = saidBy(text);
-      const resolved = Object.entries(drawn).flatMap(([key, value]) =>
-        value === undefined ? [] : [[key, said[value as keyof typeof said] ?? value] as const],
-      );
-      const answer = await answerTo({ headers: Object.fromEntries(resolved), body: text });
+      const answer = await answerTo(resolved(drawn, drawnBody));
       const kind = `${answer.status} ${answer.type.split(';')[0]} ${/"code":(-?\d+)/.exec(answer.text)?.[1] ?? ''}`;
       seen.set(kind, (seen.get(kind) ?? 0) + 1);
       const problem = problemWith(answer);
@@ -235,8 +249,153 @@ test('any body under any headers is answered well and in time', async () => {
     ]),
   );
   expect(seen.size).toBeGreaterThan(8);
+  await expectUnharmed();
+}, 120_000);
+
+/** The process lives, serves, holds nothing open and has logged no error. */
+async function expectUnharmed(): Promise<void> {
   await until(async () => (await openStreams(scene.a.endpoint)) === 0, 'no stream left open');
   expect((await send(scene.a.endpoint, { method: 'GET', path: '/readyz' })).status).toBe(200);
   expect(scene.a.child.exitCode).toBeNull();
   expect(scene.a.log()).not.toMatch(/"level":(50|60)/);
+}
+
+const VIEW_PATH = fc.oneof(
+  { weight: 8, arbitrary: fc.constant('/tasks/$TASK/events') },
+  { weight: 1, arbitrary: fc.constant('/tasks/d0-0123456789abcdefghijkl/events') },
+  {
+    weight: 2,
+    arbitrary: fc.string({ maxLength: 100 }).map((text) => `/tasks/${encodeURIComponent(text)}/events`),
+  },
+  { weight: 1, arbitrary: fc.constantFrom('/tasks//events', '/tasks/%zz/events', '/tasks/..%2f/events', '/tasks/a/b') },
+);
+const anyText = fc.oneof(
+  fc.integer().map(String),
+  fc.double().map(String),
+  fc.constantFrom('', '0', '3', '-1', '1e3', '0x1', 'NaN', '9007199254740993', '[1]', '%00', '1&after=2'),
+  fc.string({ maxLength: 8 }).map(encodeURIComponent),
+);
+const query = fc
+  .record({ after: anyText, limit: anyText, [`x`]: anyText }, { requiredKeys: [] })
+  .map((q) => Object.entries(q).map(([key, value]) => `${key}=${value}`))
+  .map((parts) => (parts.length === 0 ? '' : `?${parts.join('&')}`));
+const viewHeaders = fc.record({
+  accept: maybe(fc.constantFrom('text/event-stream', 'application/x-ndjson', '*/*', 'nonsense')),
+  'last-event-id': maybe(fc.oneof(fc.nat(5).map(String), headerText)),
+  origin: seldom(fc.constantFrom('http://evil.example', 'http://127.0.0.1', 'null')),
+  'x-any': seldom(headerText),
+});
+const httpMethod = fc.oneof(
+  { weight: 12, arbitrary: fc.constant('GET') },
+  { weight: 1, arbitrary: fc.constantFrom('POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD') },
+);
+
+/** What is wrong with an answer of the plain view. */
+function viewProblem(answer: Answer, sentBy: string): string | undefined {
+  const type = answer.headers['content-type'] ?? '';
+  if (answer.status >= 500) return 'a fault of the server';
+  if (sentBy === 'HEAD' || answer.status === 204) return answer.text === '' ? undefined : 'a body where none may be';
+  if (answer.status === 200) {
+    if (type.startsWith('text/event-stream')) {
+      const ids: number[] = [];
+      const parser = createParser({
+        onEvent: ({ id, data }) => {
+          JSON.parse(data);
+          if (id !== undefined) ids.push(Number(id));
+        },
+      });
+      parser.feed(answer.text);
+      return ids.every((id, i) => i === 0 || id === ids[i - 1]! + 1) ? undefined : 'events out of order';
+    }
+    if (!type.startsWith('application/x-ndjson')) return 'neither a stream nor lines';
+    for (const line of answer.text.split('\n').filter((l) => l !== '')) JSON.parse(line);
+    return undefined;
+  }
+  if (answer.text === '') return 'an error without a body';
+  const { status, statusCode } = JSON.parse(answer.text) as { status?: number; statusCode?: number };
+  const own = JSON.parse(answer.text) as { jsonrpc?: string };
+  return (status ?? statusCode) === answer.status || own.jsonrpc === '2.0' ? undefined : 'an error that is none';
+}
+
+test('any request to the plain view is answered well and in time', async () => {
+  const seen = new Map<number, number>();
+  await fc.assert(
+    fc.asyncProperty(httpMethod, VIEW_PATH, query, viewHeaders, async (drawnMethod, path, drawnQuery, drawn) => {
+      const answer = await send(
+        scene.a.endpoint,
+        { method: drawnMethod, path: `${path.replace('$TASK', taskId)}${drawnQuery}`, headers: noUndefined(drawn) },
+        ANSWER_MS_MAX,
+      );
+      seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
+      const problem = viewProblem(answer, drawnMethod);
+      if (problem !== undefined) throw new Error(`${problem}: ${answer.status} ${answer.text.slice(0, 500)}`);
+    }),
+    { numRuns: RUNS, plugins: [fc.interruptAfterTimeLimit(60_000, { failOnInterrupt: true })] },
+  );
+  expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 204, 400, 404]));
+  await expectUnharmed();
+}, 90_000);
+
+test('any bytes, by any HTTP method, are answered by an error or a result, or the connection ends', async () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.string({ unit: 'binary', maxLength: 60 }).map((text) => Buffer.from(text, 'latin1')),
+    message.map((m) => {
+      const text = Buffer.from(JSON.stringify(m));
+      if (text.length > 3) text[Math.floor(text.length / 2)] = 0xff;
+      return text;
+    }),
+  );
+  const anyMethod = fc.constantFrom('POST', 'POST', 'POST', 'GET', 'DELETE', 'PUT', 'PATCH', 'OPTIONS');
+  await fc.assert(
+    fc.asyncProperty(anyMethod, headers, bytes, async (drawnMethod, drawn, data) => {
+      const plain = noUndefined(drawn);
+      for (const [key, value] of Object.entries(plain)) if (value.startsWith('$')) plain[key] = 'tasks/get';
+      const answer = await send(
+        scene.a.endpoint,
+        { method: drawnMethod, headers: { ...plain, 'content-length': String(data.length) }, body: Buffer.from(data) },
+        ANSWER_MS_MAX,
+      );
+      expect(answer.status).toBeLessThan(500);
+      if (answer.status === 202) return;
+      const parsed = JSON.parse(answer.text) as { statusCode?: number };
+      expect(isMessage(parsed) || parsed.statusCode === answer.status, answer.text).toBe(true);
+    }),
+    { numRuns: RUNS / 2, plugins: [fc.interruptAfterTimeLimit(60_000, { failOnInterrupt: true })] },
+  );
+  // Below HTTP: whatever a socket brings, it is refused or served, and it ends.
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 200 }), async (data) => {
+      const connection = await openConnection(scene.a.endpoint);
+      connection.socket.end(data);
+      await Promise.race([
+        connection.ended,
+        new Promise((_resolve, reject) => {
+          setTimeout(() => reject(new Error('the connection did not end')), ANSWER_MS_MAX).unref();
+        }),
+      ]);
+      const text = connection.text();
+      if (text !== '') expect(text).toMatch(/^HTTP\/1\.1 [2-4]\d\d /);
+    }),
+    { numRuns: 60 },
+  );
+  await expectUnharmed();
+}, 150_000);
+
+test('and all of it costs no memory that stays', async () => {
+  const resident = () => metric(scene.a.endpoint, 'process_resident_memory_bytes');
+  const used = () => metric(scene.a.endpoint, 'nodejs_heap_size_used_bytes');
+  const again = async () => {
+    for (const [drawn, drawnBody] of fc.sample(fc.tuple(headers, body), { numRuns: RUNS, seed: 7 })) {
+      await answerTo(resolved(drawn, drawnBody));
+    }
+  };
+  // What comes before has warmed it up.
+  const before = { resident: await resident(), used: await used() };
+  await again();
+  await again();
+  expect(before.resident).toBeGreaterThan(0);
+  expect(await resident()).toBeLessThan(before.resident * 1.5);
+  expect(await used()).toBeLessThan(before.used * 2.5);
+  await expectUnharmed();
 }, 120_000);
