@@ -7,6 +7,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type { ToolDefinition } from '@taskstream/core';
@@ -25,6 +26,7 @@ const OWNER = 'bench';
 const TOOLS = 10;
 /** A queue that no worker serves: what is measured is the making of a task. */
 const QUEUE = 'bench';
+const ROUNDS_FACTOR = 5;
 
 export async function measureRequests(scale: Scale, nodes: 1 | 3): Promise<Values> {
   await using ground = await layGround(nodes);
@@ -63,19 +65,23 @@ export async function measureRequests(scale: Scale, nodes: 1 | 3): Promise<Value
     const measurements: Measurement[] = [];
     for (const [kind, layers] of Object.entries(REQUEST_LAYERS) as Array<[RequestKind, readonly string[]]>) {
       for (const layer of layers) {
-        const endpoint = bare.get(layer)?.endpoint ?? frontEnd.endpoint;
+        const { endpoint, pid } = bare.get(layer) ?? frontEnd;
         const asked = layer === 'handlers' && kind === 'get' ? { taskId: followed.taskId } : params[kind];
         measurements.push(async () => {
+          const cpuBefore = await cpuMsOf(pid);
           const { perSecond, ms } = await drive(endpoint, kind, asked, scale);
+          const cpuMs = (await cpuMsOf(pid)) - cpuBefore;
           return {
             [`requests.${kind}.${layer}`]: perSecond,
             [`requests.${kind}.${layer}.p99`]: percentile(ms, 0.99),
+            [`requests.${kind}.${layer}.cpu`]: cpuMs / ms.length,
           };
         });
       }
     }
     await inTurns(1, measurements);
-    return await inTurns(scale.rounds, measurements);
+    // Many short turns: a busy machine disturbs each of them, and their median least.
+    return await inTurns(scale.rounds * ROUNDS_FACTOR, measurements);
   } finally {
     leave.abort();
     await following;
@@ -106,6 +112,7 @@ function tool(name: string): ToolDefinition {
 interface BareServer {
   readonly child: ChildProcess;
   readonly endpoint: string;
+  readonly pid: number;
 }
 
 async function startBare(layer: string, answers: string): Promise<BareServer> {
@@ -114,7 +121,14 @@ async function startBare(layer: string, answers: string): Promise<BareServer> {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const [message] = (await once(child, 'message')) as [{ endpoint: string }];
-  return { child, endpoint: message.endpoint };
+  return { child, endpoint: message.endpoint, pid: child.pid as number };
+}
+
+/** CPU time of a process so far, from Linux, which counts it in hundredths of a second. */
+async function cpuMsOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 const METHOD: Readonly<Record<RequestKind, string>> = { list: 'tools/list', get: 'tasks/get', call: 'tools/call' };
