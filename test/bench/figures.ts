@@ -4,7 +4,7 @@
  * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
  */
 
-export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity', 'cancel', 'requests'] as const;
+export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity', 'cancel', 'requests', 'workers'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
@@ -31,6 +31,9 @@ export interface Scale {
   readonly cancels: number;
   readonly requestMs: number;
   readonly requestsInFlight: number;
+  readonly dispatches: number;
+  readonly emptyTasks: number;
+  readonly floodTasks: number;
 }
 
 export const FULL: Scale = {
@@ -52,6 +55,9 @@ export const FULL: Scale = {
   cancels: 300,
   requestMs: 600,
   requestsInFlight: 16,
+  dispatches: 100,
+  emptyTasks: 500,
+  floodTasks: 300,
 };
 
 export const QUICK: Scale = {
@@ -73,6 +79,9 @@ export const QUICK: Scale = {
   cancels: 3,
   requestMs: 100,
   requestsInFlight: 4,
+  dispatches: 5,
+  emptyTasks: 20,
+  floodTasks: 60,
 };
 
 /** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
@@ -90,7 +99,8 @@ export type Unit =
   | 'µs/event'
   | 'µs/pack'
   | 'requests/s'
-  | 'ms CPU';
+  | 'ms CPU'
+  | 'tasks/s';
 
 export type Target =
   /** Of the value itself. */
@@ -392,6 +402,48 @@ function requests(): Record<string, Figure> {
   return figures;
 }
 
+function workers(): Record<string, Figure> {
+  const part = 'workers';
+  return {
+    'workers.dispatch.p50': { part, unit: 'ms', title: () => 'p50: creation → first line of the tool, idle worker' },
+    'workers.dispatch.p99': { part, unit: 'ms', title: () => 'p99: creation → first line of the tool, idle worker' },
+    'workers.rate': {
+      part,
+      unit: 'tasks/s',
+      title: () => 'tasks that do nothing, creation to end, one worker, 50 slots',
+    },
+    'workers.takeover.kill': {
+      part,
+      unit: 'ms',
+      title: () => 'SIGKILL → next attempt, lease of 2,000 ms',
+    },
+    'workers.takeover.drain': {
+      part,
+      unit: 'ms',
+      title: () => 'end of a drained attempt → next attempt',
+      target: { of: 'value', atMost: 1_000 },
+    },
+    'workers.flood.fifo.p50': {
+      part,
+      unit: 'ms',
+      title: (s) => `p50 wait of 5 tasks behind ${n(s.floodTasks)} of another owner, one line, 4 slots`,
+    },
+    'workers.flood.fair.p50': {
+      part,
+      unit: 'ms',
+      title: () => 'p50 wait of the same with the lines of a queue',
+      bare: 'workers.flood.fifo.p50',
+    },
+    'workers.flood.fifo.max': { part, unit: 'ms', title: () => 'longest wait, one line' },
+    'workers.flood.fair.max': {
+      part,
+      unit: 'ms',
+      title: () => 'longest wait, the lines of a queue',
+      bare: 'workers.flood.fifo.max',
+    },
+  };
+}
+
 export const FIGURES: Readonly<Record<string, Figure>> = {
   ...append(),
   ...live(),
@@ -401,4 +453,5 @@ export const FIGURES: Readonly<Record<string, Figure>> = {
   ...capacity(),
   ...cancel(),
   ...requests(),
+  ...workers(),
 };

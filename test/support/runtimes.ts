@@ -32,7 +32,7 @@ export interface TestRuntime extends AsyncDisposable {
 let made = 0;
 
 export async function startRuntime(
-  url: string,
+  url: string | string[],
   tools: ReadonlyArray<Tool>,
   options: Partial<WorkerOptions> & { store?: Partial<StoreOptions>; observer?: Partial<WorkerObserver> } = {},
 ): Promise<TestRuntime> {
