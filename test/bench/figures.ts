@@ -4,7 +4,17 @@
  * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
  */
 
-export const PARTS = ['append', 'live', 'resume', 'replay', 'memory', 'capacity', 'cancel', 'requests', 'workers'] as const;
+export const PARTS = [
+  'append',
+  'live',
+  'resume',
+  'replay',
+  'memory',
+  'capacity',
+  'cancel',
+  'requests',
+  'workers',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
