@@ -243,7 +243,7 @@ describe('a question', () => {
     const { events, result } = await ended(spec);
     expect(result['texts']).toEqual(['late']);
     expect(causes(events)).toEqual(['first', 'woken']);
-    expect(successor.log()).toMatch(/"how":"completed"/);
+    await waitFor(() => successor.log().includes('"how":"completed"'));
   });
 
   it('of a suspended task outlives a steer; a cancel needs no worker', async () => {
