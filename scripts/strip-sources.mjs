@@ -10,6 +10,8 @@ import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.resolve(process.argv[2] ?? '.');
+if (existsSync(path.join(root, '.git')))
+  throw new Error(`${root} is a checkout: this deletes its sources; name a copy`);
 const KEPT_AT_ROOT = new Set(['package.json', 'libs', 'services', 'node_modules']);
 const KEPT_IN_WORKSPACE = new Set(['package.json', 'bin', 'dist', 'node_modules']);
 
