@@ -10,8 +10,9 @@ const SHORT: Omit<SceneOptions, 'fault' | 'everyMs'> = {
   seed: 11,
   workers: 2,
   tasks: 8,
+  // A task takes longer than the time to the first fault, however fast the machine is.
   steps: 4,
-  stepMs: 150,
+  stepMs: 400,
   strikeMs: 3_000,
   settleMsMax: 60_000,
 };
@@ -20,7 +21,7 @@ describe('workers that are broken while they work lose nothing', () => {
   it.each([
     { fault: 'kill', everyMs: 600 },
     { fault: 'stop', everyMs: 400 },
-    { fault: 'nats', everyMs: 1_500 },
+    { fault: 'nats', everyMs: 1_000 },
     { fault: 'scale', everyMs: 300 },
   ] as const)('by $fault', { timeout: 120_000 }, async ({ fault, everyMs }) => {
     const result = await playScene({ ...SHORT, fault, everyMs });
