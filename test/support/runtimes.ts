@@ -14,6 +14,7 @@ import { connectStore, type TestStore } from './nats.js';
 
 const SILENT: WorkerObserver = {
   attemptStarted: () => undefined,
+  stepEnded: () => undefined,
   attemptEnded: () => undefined,
   leaseInDoubt: () => undefined,
   released: () => undefined,

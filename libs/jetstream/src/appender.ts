@@ -15,7 +15,7 @@ import { sleep } from './waiting.js';
 
 /** Counts of what happened to a writer's packs, for metrics. */
 export interface AppendObserver {
-  packAppended(events: number, bytes: number, ackMs: number): void;
+  packAppended(events: number, bytes: number, ackMs: number, taskId: string): void;
   appendRetried(why: 'transient' | 'unavailable' | 'deposed_leader'): void;
   lostAckResolved(): void;
   writerFenced(): void;
@@ -149,7 +149,7 @@ export class Appender {
 
   #landed(streamSeq: number, expected: number, head: PackHead, data: Uint8Array, startedAt: number): number {
     this.#expected = expected;
-    this.#observer.packAppended(head.count, data.byteLength, performance.now() - startedAt);
+    this.#observer.packAppended(head.count, data.byteLength, performance.now() - startedAt, this.#at.taskId);
     return streamSeq;
   }
 

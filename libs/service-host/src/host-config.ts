@@ -17,6 +17,22 @@ export const hostConfigShape = {
     .max(65_535)
     .optional()
     .meta({ description: 'Port of /livez, /readyz and /metrics; 0 takes a free one; absent: no port of its own.' }),
+  tracesUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description:
+        'Where traces are sent by OTLP over HTTP, such as http://collector:4318/v1/traces; absent: no traces.',
+    }),
+  tracesSampleRatio: z.number().min(0).max(1).default(1).meta({
+    description: 'Share of traces that are sent, of those whose creator did not decide it by its own trace context.',
+  }),
+  tracesQueueMax: z.int().positive().default(2_048).meta({
+    description: 'Spans that wait to be sent; more are dropped.',
+  }),
+  tracesFlushMsMax: z.int().positive().default(2_000).meta({
+    description: 'How long one sending of spans may take, also the last one at shutdown, in ms.',
+  }),
   startMsMax: z
     .int()
     .positive()

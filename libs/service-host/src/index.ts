@@ -23,4 +23,13 @@ export {
 } from './metrics.js';
 export { natsUnreachable } from './nats-wait.js';
 export { serviceMain } from './service-main.js';
+export {
+  NO_TRACING,
+  startTracing,
+  traceparentFrom,
+  type SpanFacts,
+  type SpanStart,
+  type TraceSpan,
+  type Tracing,
+} from './tracing.js';
 export { createOpsHandler, OPS_PATHS, startOpsServer, type OpsHandler, type OpsServer } from './ops-server.js';

@@ -205,7 +205,7 @@ export class AttemptRun {
       }),
     );
     const facts = { taskId: spec.taskId, attempt: start.attempt, tool: spec.tool, traceparent: spec.traceparent };
-    this.#observer.attemptStarted({ ...facts, cause: start.cause });
+    this.#observer.attemptStarted({ ...facts, cause: start.cause, waitMs: this.#waitMs(spec, start.cause) });
     const startedAt = performance.now();
     const over = new AbortController();
     try {
@@ -249,6 +249,7 @@ export class AttemptRun {
         signal,
         bounds: this.#options,
         onSuspend: () => this.#requestStop({ type: 'suspend' }),
+        onStep: (fact) => this.#observer.stepEnded({ taskId: spec.taskId, attempt: start.attempt, ...fact }),
       });
       this.#task = task;
       await this.#store.followMailbox(
@@ -302,6 +303,12 @@ export class AttemptRun {
   /** Gives the task's places among the running ones up: before its item is removed, or given back for a while. */
   #leave(spec: TaskSpec): Promise<void> {
     return this.#item.leave(this.#limits(spec));
+  }
+
+  #waitMs({ startAt }: TaskSpec, cause: string): number | undefined {
+    if (cause !== 'first' && cause !== 'woken') return undefined;
+    const dueAtMs = startAt === undefined ? 0 : Date.parse(startAt);
+    return Math.max(0, Date.now() - Math.max(this.#item.queuedAtMs, dueAtMs));
   }
 
   async #endChildren(children: Children, how: string): Promise<void> {

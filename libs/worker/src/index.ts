@@ -25,6 +25,12 @@ export {
   ToolError,
   ToolProtocolError,
 } from './tool-errors.js';
-export { workerOptionsShape, type AttemptFact, type WorkerObserver, type WorkerOptions } from './worker-options.js';
+export {
+  workerOptionsShape,
+  type AttemptFact,
+  type StepFact,
+  type WorkerObserver,
+  type WorkerOptions,
+} from './worker-options.js';
 export type { ContentBlock, ToolResult } from './tool-result.js';
 export { WorkerRuntime, type WorkerParts } from './worker-runtime.js';

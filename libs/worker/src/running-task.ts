@@ -27,6 +27,7 @@ import type { Children, SpawnOptions } from './children.js';
 import { StepDesk, type StepBounds } from './step-desk.js';
 import { RunningMailbox } from './task-mailbox.js';
 import { ToolError } from './tool-errors.js';
+import type { StepFact } from './worker-options.js';
 
 /** How often one form is asked for, until its answer is valid. */
 const ELICIT_TRIES_MAX = 3;
@@ -59,6 +60,8 @@ export interface RunningTaskParts {
   readonly bounds: StepBounds & CheckpointBounds & { readonly suspendLingerMs: number };
   /** Called when the tool waits for nothing but an answer without which it wants to hold no slot. */
   readonly onSuspend: () => void;
+  /** Told of every try of a step. */
+  readonly onStep?: (fact: StepFact) => void;
 }
 
 export class RunningTask implements Task {
@@ -93,7 +96,7 @@ export class RunningTask implements Task {
     this.#children = children;
     this.#where = () => attemptName(spec.tool, spec.taskId, log.attempt);
     const tell = (event: EventDraft) => void this.#watch(log.append([event], () => true));
-    this.#steps = new StepDesk(this.#where, spec.taskId, log, state, signal, bounds, tell);
+    this.#steps = new StepDesk(this.#where, spec.taskId, log, state, signal, bounds, tell, parts.onStep);
     this.#checkpoints = new CheckpointDesk(this.#where, log, state, bounds, tell);
     this.#onSuspend = onSuspend;
     this.#suspendLingerMs = bounds.suspendLingerMs;

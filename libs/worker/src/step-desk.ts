@@ -22,6 +22,7 @@ import * as z from 'zod';
 import type { StepFunction, StepOptions } from './define-tool.js';
 import { afterMs } from './long-timer.js';
 import { messageOf, StateMisuse, StepTimeout, ToolError, ToolProtocolError } from './tool-errors.js';
+import type { StepFact } from './worker-options.js';
 
 /** A longer message of a failed call is cut, in characters. */
 const MESSAGE_LENGTH_MAX = 1_000;
@@ -54,6 +55,7 @@ export class StepDesk {
   readonly #signal: AbortSignal;
   readonly #bounds: StepBounds;
   readonly #tell: (event: EventDraft) => void;
+  readonly #observe: (fact: StepFact) => void;
   readonly #names = new Set<string>();
   #recalled: string[] = [];
   #stopLinger: (() => void) | undefined;
@@ -61,7 +63,10 @@ export class StepDesk {
   #closed = false;
   #onIdle: () => void = () => undefined;
 
-  /** `where` says which attempt of which task it is, for messages; `tell` appends an event of our own. */
+  /**
+   * `where` says which attempt of which task it is, for messages; `tell` appends an event of our own; `observe` is told
+   * of every try.
+   */
   constructor(
     where: () => string,
     taskId: string,
@@ -70,6 +75,7 @@ export class StepDesk {
     signal: AbortSignal,
     bounds: StepBounds,
     tell: (event: EventDraft) => void,
+    observe: (fact: StepFact) => void = () => undefined,
   ) {
     this.#where = where;
     this.#taskId = taskId;
@@ -78,6 +84,7 @@ export class StepDesk {
     this.#signal = signal;
     this.#bounds = bounds;
     this.#tell = tell;
+    this.#observe = observe;
   }
 
   /** Whether no step is between its call and its record. */
@@ -145,6 +152,7 @@ export class StepDesk {
         const again = tries < retry.triesMax && this.#mayPass(error);
         const waitMs = again ? backoffMs(tries, retry.backoffMsBase, retry.backoffMsMax, Math.random()) : 0;
         this.#failed(name, tries, error, again ? waitMs : undefined);
+        this.#observe({ name, how: 'failed', try: tries, ms: performance.now() - startedAt, error });
         if (!again) throw error;
         await this.#wait(waitMs);
         continue;
@@ -155,6 +163,7 @@ export class StepDesk {
         const bytes = json === undefined ? 0 : Buffer.byteLength(json);
         this.flush();
         this.#tell({ type: SystemEvent.stepCompleted, payload: { name, tries, ms, bytes } });
+        this.#observe({ name, how: 'completed', try: tries, ms: performance.now() - startedAt });
         return value;
       }
       // An older attempt that went on without knowing was faster.
@@ -199,6 +208,7 @@ export class StepDesk {
         `what attempt ${attempt} recorded breaks the schema: ${issues}; give a changed step a new name`,
       ),
     );
+    this.#observe({ name, how: 'recalled', try: 0, ms: 0 });
     this.#recalled.push(recorded.name);
     this.#stopLinger ??= afterMs(RECALL_LINGER_MS, () => this.flush());
     return value;

@@ -68,8 +68,20 @@ export interface AttemptFact {
   readonly traceparent: string | undefined;
 }
 
+export interface StepFact {
+  readonly name: string;
+  readonly how: 'completed' | 'recalled' | 'failed';
+  /** From 1; 0 for a step that was recalled. */
+  readonly try: number;
+  readonly ms: number;
+  readonly error?: unknown;
+}
+
 export interface WorkerObserver {
-  attemptStarted(fact: AttemptFact & { readonly cause: string }): void;
+  /** `waitMs`: since its item was queued or due; only of first and woken attempts, whose items are their own. */
+  attemptStarted(fact: AttemptFact & { readonly cause: string; readonly waitMs: number | undefined }): void;
+  /** A try of a step is over: `completed` here, `recalled` from an earlier attempt, or failed with `error`. */
+  stepEnded(fact: StepFact & { readonly taskId: string; readonly attempt: number }): void;
   /** `how`: a status, `retry`, `handed_over`, or `silent` for an attempt that may no longer speak. */
   attemptEnded(fact: AttemptFact & { readonly how: string; readonly ms: number; readonly error?: unknown }): void;
   /** A tool that was told to stop did not within its grace; it is abandoned, its attempt ends without it. */
@@ -87,8 +99,8 @@ export interface WorkerObserver {
   /** An item was let go without running. */
   released(fact: { readonly taskId: string; readonly why: string }): void;
   pullFailed(fact: { readonly queue: string; readonly error: unknown }): void;
-  /** The runtime itself failed around an item; the lease will bring it back. */
   /** Every slot is held by a tool that goes on though its attempt is over: this process can do no more work. */
   stuck(fact: { readonly abandoned: number }): void;
+  /** The runtime itself failed around an item; the lease will bring it back. */
   itemFailed(fact: { readonly taskId: string; readonly error: unknown }): void;
 }

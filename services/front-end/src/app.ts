@@ -17,7 +17,7 @@ import {
   type AuthInfo,
 } from '@modelcontextprotocol/server';
 import { httpStatusFor, WireCode, type WireError } from '@taskstream/protocol';
-import type { OpsHandler } from '@taskstream/service-host';
+import type { OpsHandler, Tracing } from '@taskstream/service-host';
 import Fastify, { type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { RESOURCE_METADATA_PATH } from './auth/authenticator.js';
@@ -35,6 +35,7 @@ import type { McpParts } from './mcp/parts.js';
 import { serverFactory } from './mcp/server-factory.js';
 import { isTaskSubscription, serveTaskSubscription } from './mcp/task-subscription.js';
 import { isChallenge, type Authenticator, type Principal } from './principal.js';
+import { traceRequest } from './request-trace.js';
 import { isStreamRequest, modernRequest, serveStream, type StreamParts } from './stream/stream-route.js';
 import { failView, serveEvents } from './view/events-view.js';
 import { wireErrorOf } from './wire-errors.js';
@@ -44,6 +45,7 @@ export interface AppParts {
   readonly stream: StreamParts;
   readonly legacy: LegacyParts;
   readonly authenticator: Authenticator;
+  readonly tracing: Tracing;
   /** RFC 9728; undefined when there is no authorization server. */
   readonly resourceMetadata: Record<string, unknown> | undefined;
   readonly allowedHosts: string[] | undefined;
@@ -153,9 +155,10 @@ export function buildApp(parts: AppParts): App {
       });
       return;
     }
+    const trace = traceRequest(parts.tracing, body, response);
     const route = classifyInboundRequest({ httpMethod: 'POST', ...standardHeaders(request.headers), body });
     if (route.kind === 'legacy') {
-      const forSdk = await serveLegacy(parts.legacy, route, request, response, body, principal);
+      const forSdk = await serveLegacy(parts.legacy, route, request, response, body, principal, trace);
       if (forSdk !== undefined) await serveOlderRequest(serveOlder, request, response, body, forSdk);
       return;
     }
@@ -168,7 +171,7 @@ export function buildApp(parts: AppParts): App {
       replyError(response, 400, mismatch.id, mismatch.error);
       return;
     }
-    await serveModern(request, response, { owner: principal.owner }, body);
+    await serveModern(request, response, { owner: principal.owner, trace }, body);
   };
   return {
     http,

@@ -22,11 +22,14 @@ import {
   createOpsHandler,
   createReadiness,
   natsUnreachable,
+  NO_TRACING,
   ServiceError,
   startOpsServer,
+  startTracing,
   type OpsServer,
   type ReadyInfo,
 } from '@taskstream/service-host';
+import { nanoid } from 'nanoid';
 import type { Logger } from 'pino';
 import { buildApp, type App } from './app.js';
 import { observeAttempts } from './attempt-metrics.js';
@@ -51,6 +54,7 @@ export class FrontEndService {
   readonly #metrics = createMetrics({ service: 'front_end' });
   readonly #readiness = createReadiness(['nats', 'listening']);
   readonly #calls = new OpenCalls();
+  #tracing = NO_TRACING;
   #broker: Broker | undefined;
   #store: Store | undefined;
   #catalogue: { close(): void } | undefined;
@@ -75,6 +79,14 @@ export class FrontEndService {
       logger: this.#logger,
     });
     if (config.opsPort !== undefined) this.#ops = await startOpsServer(opsHandler, config.opsPort, config.opsHost);
+    const instance = `f${process.pid}-${nanoid(8)}`;
+    this.#tracing = await startTracing(config, {
+      service: 'front-end',
+      instance,
+      onFault: (error, spans) =>
+        this.#logger.warn({ err: error, spans }, 'spans were dropped: the receiver of traces (tracesUrl) took none'),
+    });
+    const tracing = this.#tracing;
     const broker = await connectBroker({
       servers: config.natsUrl,
       name: `taskstream front end ${process.pid}`,
@@ -125,6 +137,7 @@ export class FrontEndService {
       streams,
       limits,
       observer: observeStreams(this.#metrics, this.#logger, streams, store.events),
+      tracing,
       serverInfo: SERVER_INFO,
     };
     if (config.sessionKey === undefined) {
@@ -141,6 +154,7 @@ export class FrontEndService {
         questions: await openQuestionLeases(broker, options),
       },
       authenticator,
+      tracing,
       resourceMetadata: resourceMetadata(config),
       allowedHosts: config.allowedHosts,
       allowedOrigins: config.allowedOrigins,
@@ -171,6 +185,7 @@ export class FrontEndService {
     this.#catalogue?.close();
     this.#store?.close();
     await this.#broker?.close();
+    await this.#tracing.stop();
     await this.#ops?.close();
   }
 

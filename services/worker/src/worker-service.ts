@@ -21,7 +21,9 @@ import {
   createOpsHandler,
   createReadiness,
   natsUnreachable,
+  NO_TRACING,
   startOpsServer,
+  startTracing,
   taskLogger,
   type OpsServer,
   type ReadyInfo,
@@ -29,6 +31,7 @@ import {
 import { WorkerRuntime, type WorkerObserver } from '@taskstream/worker';
 import { nanoid } from 'nanoid';
 import type { Logger } from 'pino';
+import { traceAttempts } from './attempt-traces.js';
 import type { WorkerConfig } from './config.js';
 import { loadTools } from './load-tools.js';
 
@@ -37,6 +40,7 @@ export class WorkerService {
   readonly #logger: Logger;
   readonly #metrics = createMetrics({ service: 'worker' });
   readonly #readiness = createReadiness(['nats', 'tools']);
+  #tracing = NO_TRACING;
   #broker: Broker | undefined;
   #store: Store | undefined;
   #catalogue: { close(): void } | undefined;
@@ -62,6 +66,12 @@ export class WorkerService {
       this.#ops = await startOpsServer(handler, config.opsPort, config.opsHost);
     }
     const worker = `w${process.pid}-${nanoid(8)}`;
+    this.#tracing = await startTracing(config, {
+      service: 'worker',
+      instance: worker,
+      onFault: (error, spans) =>
+        this.#logger.warn({ err: error, spans }, 'spans were dropped: the receiver of traces (tracesUrl) took none'),
+    });
     const connection = {
       servers: config.natsUrl,
       connectMsMax: config.connectMsMax,
@@ -97,7 +107,11 @@ export class WorkerService {
           'the lease keeper ended: a tool that blocks the event loop now loses its lease',
         ),
     });
-    this.#store = openStore(broker, options, observeStore(this.#metrics, this.#logger), this.#keeper);
+    const observers = traceAttempts(this.#tracing, {
+      worker: this.#observer(),
+      store: observeStore(this.#metrics, this.#logger),
+    });
+    this.#store = openStore(broker, options, observers.store, this.#keeper);
     const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
       this.#logger.warn({ tool, why }, 'a tool definition is left out; its worker may be of another version'),
     );
@@ -108,7 +122,7 @@ export class WorkerService {
       work: this.#store.work,
       children: { tasks: this.#store.tasks, events: this.#store.events, catalogue },
       options: { ...config, worker },
-      observer: this.#observer(),
+      observer: observers.worker,
     });
     this.#runtime = runtime;
     this.#metrics.gauge({
@@ -132,6 +146,7 @@ export class WorkerService {
     this.#store?.close();
     await this.#keeper?.close();
     await this.#broker?.close();
+    await this.#tracing.stop();
     await this.#ops?.close();
   }
 
@@ -172,8 +187,9 @@ export class WorkerService {
       help: 'Work items that were let go without an attempt',
     });
     return {
-      attemptStarted: ({ cause, tool, ...context }) =>
-        taskLogger(this.#logger, context).info({ tool, cause }, 'attempt started'),
+      attemptStarted: ({ cause, tool, waitMs, ...context }) =>
+        taskLogger(this.#logger, context).info({ tool, cause, waitMs }, 'attempt started'),
+      stepEnded: () => undefined,
       attemptEnded: ({ how, ms, error, tool, ...context }) => {
         ended.inc({ tool, how });
         duration.observe({ tool }, ms / 1_000);

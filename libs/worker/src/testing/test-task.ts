@@ -82,6 +82,7 @@ export interface TestTask {
 
 const QUIET: WorkerObserver = {
   attemptStarted: () => undefined,
+  stepEnded: () => undefined,
   attemptEnded: () => undefined,
   stopIgnored: () => undefined,
   lateEmit: () => undefined,

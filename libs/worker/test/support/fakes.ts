@@ -82,6 +82,7 @@ export function recordingObserver(): { observer: WorkerObserver; told: Array<{ w
     told,
     observer: {
       attemptStarted: tell('attemptStarted'),
+      stepEnded: () => undefined,
       attemptEnded: tell('attemptEnded'),
       stopIgnored: tell('stopIgnored'),
       lateEmit: tell('lateEmit'),

@@ -25,6 +25,7 @@ import {
   unknownTask,
   WireCode,
 } from '@taskstream/protocol';
+import type { TraceSpan } from '@taskstream/service-host';
 import * as z from 'zod';
 import { replyError, replyResult, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { acceptsEventStream } from '../http/mcp-headers.js';
@@ -79,6 +80,7 @@ export async function serveLegacy(
   response: ServerResponse,
   body: unknown,
   principal: Principal,
+  trace: TraceSpan | undefined,
 ): Promise<ForSdk | undefined> {
   const { owner } = principal;
   if (route.reason === 'initialize') return initialize(parts, body, owner);
@@ -93,7 +95,7 @@ export async function serveLegacy(
     return undefined;
   }
   const protocolVersion = session?.protocolVersion ?? route.requestedVersion ?? '2025-03-26';
-  const extra: AuthExtra = { owner, protocolVersion, ...(session !== undefined && { session }) };
+  const extra: AuthExtra = { owner, protocolVersion, ...(session !== undefined && { session }), trace };
   if (route.reason === 'response') {
     const problem = await takeAnswer(parts, body, owner);
     if (problem === undefined) response.writeHead(202).end();

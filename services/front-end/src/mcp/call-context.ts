@@ -5,6 +5,7 @@
  */
 import { CLIENT_CAPABILITIES_META_KEY, type ServerContext } from '@modelcontextprotocol/server';
 import { missingTasksCapability, TASKS_EXTENSION } from '@taskstream/protocol';
+import type { TraceSpan } from '@taskstream/service-host';
 import * as z from 'zod';
 import { LegacySession } from '../legacy/session.js';
 import { protocolError } from '../wire-errors.js';
@@ -18,6 +19,8 @@ export const AuthExtra = z.looseObject({
   /** The revision that an older client speaks. */
   protocolVersion: z.string().optional(),
   session: LegacySession.optional(),
+  /** The span of the request, when it has one. */
+  trace: z.custom<TraceSpan>().optional(),
 });
 export type AuthExtra = z.infer<typeof AuthExtra>;
 
@@ -27,6 +30,7 @@ export interface Caller {
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Whether the caller may be given tasks. */
   readonly declaresTasks: boolean;
+  readonly trace: TraceSpan | undefined;
 }
 
 /** The first revision with tasks. */
@@ -41,7 +45,7 @@ export function callerOf(context: ServerContext, era: Caller['era']): Caller {
   if (era === 'legacy') return legacyCaller(extra);
   const envelope = Envelope.safeParse(context.mcpReq.envelope);
   const capabilities = (envelope.success ? envelope.data[CLIENT_CAPABILITIES_META_KEY] : undefined) ?? {};
-  return { owner: extra.owner, era, capabilities, declaresTasks: declaresTasks(capabilities) };
+  return { owner: extra.owner, era, capabilities, declaresTasks: declaresTasks(capabilities), trace: extra.trace };
 }
 
 export function legacyCaller(extra: AuthExtra): Caller {
@@ -50,6 +54,7 @@ export function legacyCaller(extra: AuthExtra): Caller {
     era: 'legacy',
     capabilities: extra.session?.capabilities ?? {},
     declaresTasks: knowsTasks2025(extra.protocolVersion),
+    trace: extra.trace,
   };
 }
 

@@ -18,6 +18,7 @@ import {
   WireCode,
   type WireError,
 } from '@taskstream/protocol';
+import { traceparentFrom } from '@taskstream/service-host';
 import { nanoid } from 'nanoid';
 import * as z from 'zod';
 import { specOf } from '../task-request.js';
@@ -26,7 +27,6 @@ import type { Caller } from './call-context.js';
 import type { McpParts } from './parts.js';
 import { progressTokenOf } from './progress-relay.js';
 
-const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** A hidden task is of no use long after its caller has gone. */
 const HIDDEN_TTL_MS_MAX = 3_600_000;
 
@@ -92,7 +92,6 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
   const wantedTtl = task.success ? task.data.ttl : undefined;
   const ttlMs =
     mode === 'hidden' ? Math.min(tool.ttlMs ?? HIDDEN_TTL_MS_MAX, HIDDEN_TTL_MS_MAX) : (wantedTtl ?? tool.ttlMs);
-  const traceparent = meta.data[TRACEPARENT_META_KEY];
   const spec = specOf(
     {
       tool,
@@ -105,7 +104,8 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
       // Who waits for the answer itself wants no delay.
       delayMs: mode === 'hidden' ? 0 : meta.data[DELAY_META_KEY],
       idempotencyKey: mode === 'task' ? meta.data[IDEMPOTENCY_META_KEY] : undefined,
-      traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+      // The creator's is kept, because its own spans are what it will look for.
+      traceparent: traceparentFrom(meta.data[TRACEPARENT_META_KEY]) ?? caller.trace?.traceparent,
       progressToken: caller.era === 'legacy' && mode === 'task' ? progressTokenOf(params.meta) : undefined,
     },
     {
@@ -115,6 +115,7 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
       random: nanoid(22),
     },
   );
+  caller.trace?.set({ 'taskstream.task_id': spec.taskId });
   const delayMs = spec.startAt === undefined ? 0 : Date.parse(spec.startAt) - Date.parse(spec.createdAt);
   if (spec.ttlMs !== null && delayMs >= spec.ttlMs) {
     return refused(invalidParams(`_meta.${DELAY_META_KEY}: expected less than the task's ttl of ${spec.ttlMs} ms`));

@@ -27,16 +27,19 @@ import {
   type StreamEnd,
   type WireError,
 } from '@taskstream/protocol';
+import type { Tracing } from '@taskstream/service-host';
 import * as z from 'zod';
 import type { FrontEndLimits } from '../config.js';
 import { replyError, type JsonRpcId } from '../http/json-rpc-reply.js';
 import { acceptsEventStream, decodeHeaderValue, standardHeaders } from '../http/mcp-headers.js';
 import { declaresTasks } from '../mcp/call-context.js';
+import { traceparentOfParams } from '../request-trace.js';
 import type { OwnedTasks } from '../owned-tasks.js';
 import type { Principal } from '../principal.js';
 import { wireErrorOf } from '../wire-errors.js';
 import { mcpFormat } from './mcp-format.js';
 import type { OpenStreams, Refusal } from './open-streams.js';
+import { traceStream } from './stream-trace.js';
 import { StreamWriter, type StreamObserver } from './stream-writer.js';
 
 const SERVED_REVISION = '2026-07-28';
@@ -51,6 +54,7 @@ export interface StreamParts {
   readonly streams: OpenStreams;
   readonly limits: FrontEndLimits;
   readonly observer: StreamObserver;
+  readonly tracing: Tracing;
   readonly serverInfo: Readonly<Record<string, unknown>>;
 }
 
@@ -130,8 +134,11 @@ export async function openStream(
 ): Promise<void> {
   const { id, taskId, after } = asked;
   const refuse = (error: WireError) => replyError(response, httpStatusFor(error.code), id, error);
+  let taskTrace: string | undefined;
   try {
-    if ((await parts.owned.readSpec(taskId, owner)) === undefined) return refuse(unknownTask());
+    const spec = await parts.owned.readSpec(taskId, owner);
+    if (spec === undefined) return refuse(unknownTask());
+    taskTrace = spec.traceparent;
     parts.owned.opensStream(owner);
   } catch (error) {
     parts.observer.failed(taskId, error);
@@ -142,12 +149,14 @@ export async function openStream(
   if (typeof place === 'string') return refuse(refusal(place, taskId, parts.limits));
   // A stream outlives its request: the place is free when the socket is done with the response.
   response.on('close', () => place.release());
+  const requestTrace = traceparentOfParams(asked.params);
+  const observer = traceStream(parts.tracing, parts.observer, { taskId, after, requestTrace, taskTrace });
   let session: EventStream;
   try {
     session = await parts.events.open(taskId, after);
   } catch (error) {
     place.release();
-    parts.observer.failed(taskId, error);
+    observer.failed(taskId, error);
     return refuse(wireErrorOf(error, taskId, after));
   }
   // The client may have gone meanwhile; from here to the writer nothing waits.
@@ -165,7 +174,7 @@ export async function openStream(
     session,
     response,
     parts.limits.slowReaderMsMax,
-    parts.observer,
+    observer,
   );
   const closed = asked.onOpen(() => writer.destroy());
   place.attach(writer);

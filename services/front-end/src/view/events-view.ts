@@ -7,9 +7,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isTaskstreamError, type EventStream } from '@taskstream/core';
 import { After } from '@taskstream/protocol';
+import { traceparentFrom } from '@taskstream/service-host';
 import * as z from 'zod';
 import type { Principal } from '../principal.js';
 import { refusal, type StreamParts } from '../stream/stream-route.js';
+import { traceStream, type StreamToTrace } from '../stream/stream-trace.js';
 import { StreamWriter } from '../stream/stream-writer.js';
 import { wireErrorOf } from '../wire-errors.js';
 import { eventSourceFormat } from './event-source-format.js';
@@ -35,10 +37,11 @@ export async function serveEvents(
   const limit = Limit.safeParse(parsed.data?.limit === undefined ? undefined : numberOf(parsed.data.limit));
   if (!after.success) return problem(response, 400, 'after: expected a non-negative integer');
   if (!limit.success) return problem(response, 400, `limit: expected an integer from 1 to ${NDJSON_EVENTS_MAX}`);
+  let taskTrace: string | undefined;
   try {
-    if ((await parts.owned.readSpec(taskId, principal.owner)) === undefined) {
-      return problem(response, 404, 'Unknown task');
-    }
+    const spec = await parts.owned.readSpec(taskId, principal.owner);
+    if (spec === undefined) return problem(response, 404, 'Unknown task');
+    taskTrace = spec.traceparent;
     parts.owned.opensStream(principal.owner);
   } catch (error) {
     return cursorProblem(response, error, taskId, after.data);
@@ -58,7 +61,11 @@ export async function serveEvents(
   const bounded = request.headers.accept?.includes(NDJSON) === true;
   try {
     if (bounded) await answerNdjson(parts, session, response, taskId, after.data, limit.data);
-    else await stream(parts, session, response, taskId, after.data, (writer) => place.attach(writer));
+    else {
+      const requestTrace = traceparentFrom(request.headers['traceparent']);
+      const facts = { taskId, after: after.data, requestTrace, taskTrace };
+      await stream(parts, session, response, facts, (writer) => place.attach(writer));
+    }
   } finally {
     session.close('rotated');
     place.release();
@@ -99,10 +106,10 @@ async function stream(
   parts: StreamParts,
   session: EventStream,
   response: ServerResponse,
-  taskId: string,
-  after: number | undefined,
+  facts: StreamToTrace,
   attach: (writer: StreamWriter) => void,
 ): Promise<void> {
+  const { taskId, after } = facts;
   const snapshot = await parts.tasks.read(taskId);
   const over = snapshot !== undefined && ['completed', 'failed', 'cancelled'].includes(snapshot.status.status);
   if (over && after !== undefined && after + 1 >= snapshot.nextSeq) {
@@ -115,7 +122,7 @@ async function stream(
     session,
     response,
     parts.limits.slowReaderMsMax,
-    parts.observer,
+    traceStream(parts.tracing, parts.observer, facts),
   );
   attach(writer);
   await writer.run();
