@@ -64,6 +64,18 @@ export const DECISIONS: Ledger = {
       'server/discover names the revision, both extensions, changes of the tool list, and private cache hints.',
       [TOOLS, 'server/discover names the revision, its extensions and private cache hints'],
     ],
+    'DECISION-TOOLS-ALONE': [
+      'DECIDED',
+      'server',
+      'Tools are all that is served: no prompts, resources, completion or logging are declared, and their methods are -32601.',
+    ],
+    'DECISION-PARAM-HEADERS': [
+      'DECIDED',
+      'server',
+      'Arguments that a schema mirrors into headers must come in both, alike.',
+      ['services/front-end/test/param-headers.test.ts', 'is refused %s'],
+      ['services/front-end/test/param-headers.test.ts', 'may come in it: %s'],
+    ],
     'DECISION-NO-BATCHES': [
       'DECIDED',
       'server',

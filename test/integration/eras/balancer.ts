@@ -37,7 +37,13 @@ export async function startBalancer(target: string): Promise<Balancer> {
     server.pipe(client);
     // Bytes of either direction pass this socket.
     client.setTimeout(silenceMs);
-    client.on('timeout', end);
+    client.on('timeout', () => {
+      // After a stall of this very process bytes may lie unread: then it was not silent.
+      const passed = client.bytesRead + client.bytesWritten;
+      setImmediate(() => {
+        if (client.bytesRead + client.bytesWritten === passed) end();
+      });
+    });
     clients.add(client);
     client.on('close', () => clients.delete(client));
   });

@@ -11,7 +11,7 @@ import { StrictClient, StrictReader, type StrictRun } from './strict-client.js';
 const ENV = { TASKSTREAM_SESSION_KEY: 'a-key-of-thirty-two-characters-at-least', TASKSTREAM_DRAIN_SPREAD_MS: '300' };
 
 /** The longest silence that the proxy bears. */
-const SILENCE_MS = 1_000;
+const SILENCE_MS = 2_000;
 
 let nats: TestNats;
 let worker: TestProcess;
@@ -84,7 +84,7 @@ test('a long silence is kept alive through a proxy that cuts silent connections'
     frontEnds.map(async ({ endpoint }) => {
       await using balancer = await startBalancer(endpoint);
       const client = await StrictClient.connect(balancer.endpoint);
-      return await client.run('count', { n: 2, everyMs: 3 * SILENCE_MS }, () => balancer.bear(SILENCE_MS));
+      return await client.run('count', { n: 2, everyMs: 2 * SILENCE_MS }, () => balancer.bear(SILENCE_MS));
     }),
   );
   const [lively, silent] = runs as [StrictRun, StrictRun];

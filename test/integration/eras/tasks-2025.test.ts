@@ -192,6 +192,23 @@ describe('what the other revision adds', () => {
   });
 });
 
+test('tools are all there is, in both revisions: what is not declared is not there: DECISION-TOOLS-ALONE', async () => {
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bare', version: '1' } };
+  const begun = await post(a, { id: 0, method: 'initialize', params });
+  const older = ((await begun.json()) as { result: { capabilities: object } }).result.capabilities;
+  // `experimental` holds our steering: extensions are younger than that revision.
+  expect(Object.keys(older).toSorted()).toEqual(['experimental', 'tasks', 'tools']);
+  const modern = (await rpc(a, 'server/discover', {})).result?.['capabilities'] as object;
+  expect(Object.keys(modern).toSorted()).toEqual(['extensions', 'tools']);
+  const elsewhere = ['prompts/list', 'resources/list', 'resources/templates/list', 'completion/complete'];
+  for (const method of elsewhere) {
+    expect((await ask(a, session, method, {})).error).toMatchObject({ code: -32601 });
+    const { status, error } = await rpc(a, method, {});
+    expect({ status, code: error?.code }).toEqual({ status: 404, code: -32601 });
+  }
+  expect((await ask(a, session, 'logging/setLevel', { level: 'info' })).error).toMatchObject({ code: -32601 });
+});
+
 describe('the session', () => {
   test('its id is visible ASCII and good on every node: T25-SESSION-ASCII DECISION-SESSION-SIGNED', async () => {
     expect(session).toMatch(/^[\x21-\x7e]+$/);
