@@ -231,6 +231,11 @@ export interface TaskHandle {
   status(options?: RequestOptions): Promise<DetailedTask | undefined>;
   /** Asks the server to cancel. The task may still end otherwise. */
   cancel(options?: RequestOptions): Promise<void>;
+  /** Sends the running tool a message; see `TaskClient.steerTask`. */
+  steer(message: string, data?: JsonObject, options?: RequestOptions): Promise<void>;
+  /** Asks the tool to wait where it can; see `TaskClient.pauseTask`. */
+  pause(options?: RequestOptions): Promise<void>;
+  resume(options?: RequestOptions): Promise<void>;
   /** Answers open questions by key. */
   answer(inputResponses: Readonly<Record<string, InputResponse>>, options?: RequestOptions): Promise<void>;
 }
@@ -250,6 +255,19 @@ export interface TaskClient {
    * also when an earlier try whose answer was lost has removed it.
    */
   deleteTask(taskId: string, options?: RequestOptions): Promise<void>;
+  /**
+   * Sends the running tool a message (`dev.taskstream/steer`, an extension of ours): resolves once the server keeps it,
+   * not once the tool has acted. Not repeated after a lost answer, which would be a second message: `maybe_executed`.
+   * Throws `rpc_error` with `details.reason` `not_steerable`, `task_ended` or `limit_reached`.
+   */
+  steerTask(taskId: string, message: string, data?: JsonObject, options?: RequestOptions): Promise<void>;
+  /**
+   * Asks the tool to wait where it can, as `dev.taskstream/pause`; the task keeps its status. Pausing a paused task
+   * changes nothing. Throws `rpc_error` with `details.reason` `not_pausable` or `task_ended`.
+   */
+  pauseTask(taskId: string, options?: RequestOptions): Promise<void>;
+  /** Lets a paused task go on, as `dev.taskstream/resume`. Throws like `pauseTask`. */
+  resumeTask(taskId: string, options?: RequestOptions): Promise<void>;
   updateTask(
     taskId: string,
     inputResponses: Readonly<Record<string, InputResponse>>,

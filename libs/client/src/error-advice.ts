@@ -20,7 +20,8 @@ const ADVICE: Readonly<Record<ClientErrorCode, string>> = {
   missing_capability: 'declare what details.requiredCapabilities names',
   unsupported_protocol: 'the server speaks neither 2026-07-28 nor 2025-11-25',
   rpc_error: 'see details.rpcCode',
-  maybe_executed: 'pass an idempotencyKey, so that the call can be repeated safely',
+  maybe_executed:
+    'look whether it took effect before you send it again; a call with an idempotencyKey is repeated safely',
   unknown_result_type: 'update the client: this result type is not known to it',
   input_unanswered: 'pass onInputRequest: the tool asks a question',
   message_too_large: 'raise messageCharsMax',

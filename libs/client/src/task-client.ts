@@ -4,7 +4,14 @@
  * Invariants: a call that may have been executed is repeated only with an idempotency key; a result type that is not
  * known is refused; arguments are checked before anything is sent.
  */
-import { DELETE_METHOD, IDEMPOTENCY_META_KEY, WireCode } from '@taskstream/protocol';
+import {
+  DELETE_METHOD,
+  IDEMPOTENCY_META_KEY,
+  PAUSE_METHOD,
+  RESUME_METHOD,
+  STEER_METHOD,
+  WireCode,
+} from '@taskstream/protocol';
 import type {
   CallToolOptions,
   DetailedTask,
@@ -127,14 +134,28 @@ class ChannelTaskClient implements TaskClient {
     return checked(() => parseDetailedTask(result, taskId));
   }
 
-  async cancelTask(taskId: string, options: RequestOptions = {}): Promise<void> {
-    const result = await this.#taskRequest('tasks/cancel', taskId, {}, options);
-    checked(() => resultType(result, ['complete']));
+  cancelTask(taskId: string, options?: RequestOptions): Promise<void> {
+    return this.#command('tasks/cancel', taskId, {}, options);
   }
 
-  async deleteTask(taskId: string, options: RequestOptions = {}): Promise<void> {
-    const result = await this.#taskRequest(DELETE_METHOD, taskId, {}, options);
-    checked(() => resultType(result, ['complete']));
+  deleteTask(taskId: string, options?: RequestOptions): Promise<void> {
+    return this.#command(DELETE_METHOD, taskId, {}, options);
+  }
+
+  async steerTask(taskId: string, message: string, data?: JsonObject, options: RequestOptions = {}): Promise<void> {
+    if (!filled.test(message)) refuse('message', filled.expected, message);
+    if (data !== undefined && !isObject(data)) refuse('data', 'an object', data);
+    const params = { message, ...(data !== undefined && { data }) };
+    // A second one would be a second message.
+    await this.#command(STEER_METHOD, taskId, params, options, false);
+  }
+
+  pauseTask(taskId: string, options?: RequestOptions): Promise<void> {
+    return this.#command(PAUSE_METHOD, taskId, {}, options);
+  }
+
+  resumeTask(taskId: string, options?: RequestOptions): Promise<void> {
+    return this.#command(RESUME_METHOD, taskId, {}, options);
   }
 
   async updateTask(
@@ -143,8 +164,7 @@ class ChannelTaskClient implements TaskClient {
     options: RequestOptions = {},
   ): Promise<void> {
     if (!isObject(inputResponses)) refuse('inputResponses', 'an object', inputResponses);
-    const result = await this.#taskRequest('tasks/update', taskId, { inputResponses }, options);
-    checked(() => resultType(result, ['complete']));
+    await this.#command('tasks/update', taskId, { inputResponses }, options);
   }
 
   #handle(taskId: string, onInputRequest: OnInputRequest | undefined): TaskHandle {
@@ -197,14 +217,33 @@ class ChannelTaskClient implements TaskClient {
     return { ...state, inputResponses };
   }
 
-  async #taskRequest(method: string, taskId: string, params: JsonObject, options: RequestOptions): Promise<JsonObject> {
+  /** A request that is answered with nothing but that it was taken. */
+  async #command(
+    method: string,
+    taskId: string,
+    params: JsonObject,
+    options: RequestOptions = {},
+    repeatable = true,
+  ): Promise<void> {
+    const result = await this.#taskRequest(method, taskId, params, options, repeatable);
+    checked(() => resultType(result, ['complete']));
+  }
+
+  async #taskRequest(
+    method: string,
+    taskId: string,
+    params: JsonObject,
+    options: RequestOptions,
+    repeatable = true,
+  ): Promise<JsonObject> {
     checkTaskId(taskId);
     try {
-      return await this.#request({ method, params: { taskId, ...params }, name: taskId }, options);
+      return await this.#request({ method, params: { taskId, ...params }, name: taskId }, options, repeatable);
     } catch (error) {
-      const refused = isClientError(error, 'rpc_error') && error.details['rpcCode'] === WireCode.invalidParams;
-      // With nothing but the id to refuse, the id is what is wrong.
-      if (!refused || Object.keys(params).length > 0) throw error;
+      const { rpcCode, reason } = isClientError(error, 'rpc_error') ? error.details : {};
+      // With nothing but the id to refuse, and no reason given, the id is what is wrong.
+      const unknown = rpcCode === WireCode.invalidParams && reason === undefined;
+      if (!unknown || Object.keys(params).length > 0) throw error;
       throw new ClientError({ code: 'unknown_task', message: 'The server does not know the task' }, error);
     }
   }

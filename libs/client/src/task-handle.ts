@@ -25,11 +25,12 @@ import { ClientError, isClientError } from './errors.js';
 import { FollowRun } from './follow-run.js';
 import { InputRouter } from './input-router.js';
 import { resultOf } from './outcome.js';
+import type { JsonObject } from './shape.js';
 
 /** Our servers' status event: a hint to ask at once. As a literal, so that no schema is bundled. */
 const STATUS_EVENT: typeof SystemEvent.taskStatus = 'dev.taskstream.task.status';
 
-type Requests = Pick<TaskClient, 'getTask' | 'cancelTask' | 'updateTask'>;
+type Requests = Pick<TaskClient, 'getTask' | 'cancelTask' | 'updateTask' | 'steerTask' | 'pauseTask' | 'resumeTask'>;
 
 export class RunningTask implements TaskHandle {
   readonly taskId: string;
@@ -100,6 +101,18 @@ export class RunningTask implements TaskHandle {
   async cancel(options?: RequestOptions): Promise<void> {
     await this.#requests.cancelTask(this.taskId, options);
     this.#poller?.run.hurry();
+  }
+
+  steer(message: string, data?: JsonObject, options?: RequestOptions): Promise<void> {
+    return this.#requests.steerTask(this.taskId, message, data, options);
+  }
+
+  pause(options?: RequestOptions): Promise<void> {
+    return this.#requests.pauseTask(this.taskId, options);
+  }
+
+  resume(options?: RequestOptions): Promise<void> {
+    return this.#requests.resumeTask(this.taskId, options);
   }
 
   async answer(inputResponses: Readonly<Record<string, InputResponse>>, options?: RequestOptions): Promise<void> {
@@ -201,10 +214,26 @@ export class AnsweredCall implements TaskHandle {
     return Promise.resolve();
   }
 
-  answer(): Promise<void> {
-    const message = 'The tool has answered: there is no question to answer';
-    return Promise.reject(new ClientError({ code: 'invalid_argument', message }));
+  steer(): Promise<void> {
+    return tooLate();
   }
+
+  pause(): Promise<void> {
+    return tooLate();
+  }
+
+  resume(): Promise<void> {
+    return tooLate();
+  }
+
+  answer(): Promise<void> {
+    return tooLate();
+  }
+}
+
+function tooLate(): Promise<never> {
+  const message = 'The tool has answered: nothing runs that could take this';
+  return Promise.reject(new ClientError({ code: 'invalid_argument', message }));
 }
 
 function answeredOutcome(result: ToolResult): TaskOutcome {

@@ -199,6 +199,50 @@ describe('tasks', () => {
     expect(server.requests[2]?.params).toMatchObject({ taskId: TASK, inputResponses: { q: { action: 'accept' } } });
   });
 
+  it('steers, pauses and resumes', async () => {
+    const ack: Handler = (_request, reply) => reply.json({ resultType: 'complete' });
+    const methods = ['steer', 'pause', 'resume'].map((name) => `dev.taskstream/${name}`);
+    const server = await serve(Object.fromEntries(methods.map((method) => [method, ack])));
+    const handle = client(server).task(TASK);
+    await handle.steer('left', { degrees: 9 });
+    await handle.pause();
+    await handle.resume();
+    expect(server.requests.map(({ method, headers }) => [method, headers['mcp-name']])).toEqual(
+      methods.map((method) => [method, TASK]),
+    );
+    expect(server.requests[0]?.params).toMatchObject({ taskId: TASK, message: 'left', data: { degrees: 9 } });
+    expect(server.requests[1]?.params).not.toHaveProperty('message');
+    await expect(handle.steer('')).rejects.toThrow('message: expected');
+    await expect(handle.steer('x', [] as never)).rejects.toThrow('data: expected');
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it('sends a pause again whose answer was lost, but no steer', async () => {
+    const cutOnce: Handler = (_request, reply, count) => {
+      if (count === 1) reply.response.destroy();
+      else reply.json({ resultType: 'complete' });
+    };
+    const server = await serve({ 'dev.taskstream/pause': cutOnce, 'dev.taskstream/steer': cutOnce });
+    const tasks = client(server);
+    await tasks.pauseTask(TASK);
+    await expect(tasks.steerTask(TASK, 'left')).rejects.toMatchObject({ code: 'maybe_executed' });
+    expect(server.requests.map(({ method }) => method.slice('dev.taskstream/'.length))).toEqual([
+      'pause',
+      'pause',
+      'steer',
+    ]);
+  });
+
+  it('takes a refusal that gives a reason for what it is, not for an unknown task', async () => {
+    const server = await serve({
+      'dev.taskstream/pause': (_request, reply) => reply.error(-32602, { reason: 'not_pausable' }),
+    });
+    await expect(client(server).pauseTask(TASK)).rejects.toMatchObject({
+      code: 'rpc_error',
+      details: { reason: 'not_pausable' },
+    });
+  });
+
   it('encodes a task id that a header cannot carry', async () => {
     const server = await serve({ 'tasks/get': ({ params }, reply) => reply.json(task('working', params)) });
     await client(server).getTask('Aufgabe-ä');

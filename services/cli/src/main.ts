@@ -9,6 +9,7 @@ import type { CommandContext } from './commands/context.js';
 import { doctor } from './commands/doctor.js';
 import { answer } from './commands/answer.js';
 import { exportTask, importExport, verify } from './commands/exports.js';
+import { pause, resume, steer } from './commands/steering.js';
 import { call, cancel, deleteTask, get, tail, tools } from './commands/tasks.js';
 import { up } from './commands/up.js';
 import { readCliConfig } from './config.js';
@@ -94,6 +95,9 @@ try {
       tail: (taskId, options) => tail(context, taskId, options),
       get: (taskId, options) => get(context, taskId, options),
       cancel: (taskId, options) => cancel(context, taskId, options),
+      steer: (taskId, message, options) => steer(context, taskId, message, options),
+      pause: (taskId, options) => pause(context, taskId, options),
+      resume: (taskId, options) => resume(context, taskId, options),
       answer: (taskId, options) => answer(context, taskId, options),
       export: (taskId, options) => exportTask(context, taskId, options),
       import: (file, options) => importExport(context, file, options),

@@ -44,6 +44,10 @@ export interface AnswerOptions extends ConnectOptions {
   readonly cancel: boolean;
 }
 
+export interface SteerOptions extends ConnectOptions {
+  readonly data?: string;
+}
+
 export interface ExportOptions extends ConnectOptions {
   readonly output?: string;
   readonly after?: number;
@@ -69,6 +73,9 @@ export interface Actions {
   export(taskId: string, options: ExportOptions): Promise<ExitCode>;
   import(file: string, options: ImportOptions): Promise<ExitCode>;
   verify(file: string, options: VerifyOptions): Promise<ExitCode>;
+  steer(taskId: string, message: string, options: SteerOptions): Promise<ExitCode>;
+  pause(taskId: string, options: ConnectOptions): Promise<ExitCode>;
+  resume(taskId: string, options: ConnectOptions): Promise<ExitCode>;
   delete(taskId: string, options: ConnectOptions): Promise<ExitCode>;
   tools(options: ConnectOptions): Promise<ExitCode>;
   doctor(options: { readonly port: number; readonly data: string }): Promise<ExitCode>;
@@ -178,6 +185,25 @@ function defineProgram(actions: Actions, run: (action: Promise<ExitCode>) => Pro
     .description('ask the server to cancel a task')
     .addOption(url())
     .action((taskId: string, options: ConnectOptions) => run(actions.cancel(taskId, options)));
+
+  program
+    .command('steer <taskId> <message>')
+    .description('send a message to the tool that runs a task')
+    .option('--data <json>', 'what comes along, as a JSON object, or @file')
+    .addOption(url())
+    .action((taskId: string, message: string, options: SteerOptions) => run(actions.steer(taskId, message, options)));
+
+  program
+    .command('pause <taskId>')
+    .description('ask the tool that runs a task to wait where it can')
+    .addOption(url())
+    .action((taskId: string, options: ConnectOptions) => run(actions.pause(taskId, options)));
+
+  program
+    .command('resume <taskId>')
+    .description('let a paused task go on')
+    .addOption(url())
+    .action((taskId: string, options: ConnectOptions) => run(actions.resume(taskId, options)));
 
   program
     .command('answer <taskId>')

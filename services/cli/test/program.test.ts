@@ -19,6 +19,9 @@ async function run(...argv: string[]) {
     export: action(),
     import: action(),
     verify: action(),
+    steer: action(),
+    pause: action(),
+    resume: action(),
     delete: action(),
     tools: action(),
     doctor: action(),
@@ -80,6 +83,17 @@ describe('the command line', () => {
     expect((await run('delete', 't1')).called).toEqual([['delete', 't1', {}]]);
     expect((await run('tools')).called).toEqual([['tools', {}]]);
     expect((await run('doctor')).called).toEqual([['doctor', { port: 3000, data: '.taskstream' }]]);
+  });
+
+  it('steer, pause and resume take theirs', async () => {
+    expect((await run('steer', 't1', 'hurry up', '--data', '{"n":1}')).called).toEqual([
+      ['steer', 't1', 'hurry up', { data: '{"n":1}' }],
+    ]);
+    expect((await run('steer', 't1')).exitCode).toBe(ExitCode.usage);
+    expect((await run('pause', 't1', '--url', 'http://a/mcp')).called).toEqual([
+      ['pause', 't1', { url: ['http://a/mcp'] }],
+    ]);
+    expect((await run('resume', 't1')).called).toEqual([['resume', 't1', {}]]);
   });
 
   it('answer, export, import and verify take theirs', async () => {
