@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from taskstream_client import CLIENT_ERROR_CODES, ClientError, FileCursorStore, Limits, TaskClient
+from taskstream_client import CLIENT_ERROR_CODES, ClientError, FileCursorStore, Limits, TaskClient, TaskHandle
 from taskstream_client.exchange import encode_header_value
 from taskstream_client.limits import Limits as _Limits
 from taskstream_client.mirrored import mirrored_headers
@@ -37,6 +37,10 @@ class Surface(unittest.TestCase):
         self.refused(lambda: client.call_tool("", {}), "name")
         self.refused(lambda: client.call_tool("x", [1]), "arguments")  # type: ignore[arg-type]
         self.refused(lambda: client.call_tool("x", {}, idempotency_key=""), "idempotency_key")
+        self.refused(lambda: client.steer_task("t", ""), "message")
+        self.refused(lambda: client.steer_task("t", "x", [1]), "data", "list")  # type: ignore[arg-type]
+        self.refused(lambda: client.pause_task(""), "task_id")
+        self.refused(TaskHandle(client, None, {}).pause, "has answered")
         self.refused(lambda: Limits(attempts_max=0), "attempts_max", "int")
         self.refused(lambda: Limits(attempts_max=1.5), "attempts_max", "float")  # type: ignore[arg-type]
 

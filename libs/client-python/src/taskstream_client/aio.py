@@ -146,6 +146,25 @@ class AsyncTaskClient:
     async def cancel_task(self, task_id: str) -> None:
         await self._run(calls.cancel_task(self._service, task_id))
 
+    async def delete_task(self, task_id: str) -> None:
+        """Removes a task with all its events, after cancelling it if it still runs. @raises ClientError unknown_task"""
+        await self._run(calls.delete_task(self._service, task_id))
+
+    async def steer_task(self, task_id: str, message: str, data: Json | None = None) -> None:
+        """Sends the running tool a message; returns once the server keeps it, not once the tool has acted.
+
+        @raises ClientError rpc_error (``details['reason']``: not_steerable, task_ended, limit_reached), maybe_executed
+        """
+        await self._run(calls.steer_task(self._service, task_id, message, data))
+
+    async def pause_task(self, task_id: str) -> None:
+        """Asks the tool to wait where it can. @raises ClientError rpc_error (``not_pausable``, ``task_ended``)"""
+        await self._run(calls.pause_task(self._service, task_id))
+
+    async def resume_task(self, task_id: str) -> None:
+        """Lets a paused task go on. @raises ClientError as ``pause_task``"""
+        await self._run(calls.resume_task(self._service, task_id))
+
     async def update_task(self, task_id: str, input_responses: Mapping[str, Json]) -> None:
         await self._run(calls.update_task(self._service, task_id, input_responses))
 
@@ -191,6 +210,26 @@ class AsyncTaskHandle:
     async def cancel(self) -> None:
         if self.task_id is not None:
             await self._client.cancel_task(self.task_id)
+
+    async def delete(self) -> None:
+        """Nothing to do for a tool that answered at once."""
+        if self.task_id is not None:
+            await self._client.delete_task(self.task_id)
+
+    async def steer(self, message: str, data: Json | None = None) -> None:
+        """@raises ClientError invalid_argument for a tool that answered at once, as ``pause`` and ``resume`` do"""
+        await self._client.steer_task(self._running(), message, data)
+
+    async def pause(self) -> None:
+        await self._client.pause_task(self._running())
+
+    async def resume(self) -> None:
+        await self._client.resume_task(self._running())
+
+    def _running(self) -> str:
+        if self.task_id is None:
+            raise calls.too_late()
+        return self.task_id
 
     async def answer(self, input_responses: Mapping[str, Json]) -> None:
         if self.task_id is not None:

@@ -174,13 +174,18 @@ def _call_2025(
     return Called(None, checked(lambda: parse_tool_result(result)))
 
 
-def _task_request(service: Service, method: str, task_id: object, params: Json) -> Script[Json]:
+def _task_request(
+    service: Service, method: str, task_id: object, params: Json, repeatable: bool = True
+) -> Script[Json]:
     known = check_task_id(task_id)
     try:
-        return (yield from request(service, Request(method, {"taskId": known, **params}, name=known)))
+        what = Request(method, {"taskId": known, **params}, name=known)
+        return (yield from request(service, what, repeatable=repeatable))
     except ClientError as error:
-        # With nothing but the id to refuse, the id is what is wrong; 2025-11-25 also refuses to cancel what is over.
-        if params or (method == "tasks/cancel" and service.era == "2025-11-25") or error.details.get("rpcCode") != INVALID_PARAMS:
+        # With nothing but the id to refuse, and no reason given, the id is what is wrong; 2025-11-25 also refuses to
+        # cancel what is over.
+        refused = error.details.get("rpcCode") == INVALID_PARAMS and "reason" not in error.details
+        if params or (method == "tasks/cancel" and service.era == "2025-11-25") or not refused:
             raise
         raise ClientError("unknown_task", "The server does not know the task") from error
 
@@ -194,6 +199,32 @@ def get_task(service: Service, task_id: object) -> Script[Task]:
 
 def cancel_task(service: Service, task_id: object) -> Script[None]:
     yield from _task_request(service, "tasks/cancel", task_id, {})
+
+
+def delete_task(service: Service, task_id: object) -> Script[None]:
+    yield from _task_request(service, "dev.taskstream/delete", task_id, {})
+
+
+def steer_task(service: Service, task_id: object, message: object, data: object) -> Script[None]:
+    """Not repeated after a lost answer, which would be a second message. @raises ClientError maybe_executed"""
+    if not isinstance(message, str) or not message:
+        raise ClientError("invalid_argument", f"message: expected a non-empty string, got {type(message).__name__}")
+    if data is not None and not isinstance(data, dict):
+        raise ClientError("invalid_argument", f"data: expected a dict, got {type(data).__name__}")
+    params: dict[str, Any] = {"message": message, **({} if data is None else {"data": data})}
+    yield from _task_request(service, "dev.taskstream/steer", task_id, params, repeatable=False)
+
+
+def pause_task(service: Service, task_id: object) -> Script[None]:
+    yield from _task_request(service, "dev.taskstream/pause", task_id, {})
+
+
+def resume_task(service: Service, task_id: object) -> Script[None]:
+    yield from _task_request(service, "dev.taskstream/resume", task_id, {})
+
+
+def too_late() -> ClientError:
+    return ClientError("invalid_argument", "The tool has answered: nothing runs that could take this")
 
 
 def update_task(service: Service, task_id: object, input_responses: object) -> Script[None]:

@@ -28,7 +28,7 @@ _TABLE: Mapping[str, tuple[bool, str]] = {
     "missing_capability": (False, "declare what details['requiredCapabilities'] names"),
     "unsupported_protocol": (False, "choose a protocol version that the server speaks"),
     "rpc_error": (False, "see details['rpcCode']"),
-    "maybe_executed": (False, "pass an idempotency_key, so that the call can be repeated safely"),
+    "maybe_executed": (False, "look whether it took effect before you send it again; a call with an idempotency_key is repeated safely"),
     "unknown_result_type": (False, "update the client: this result type is not known to it"),
     "input_unanswered": (False, "pass on_input_request: the tool asks a question"),
     "message_too_large": (False, "raise message_bytes_max"),

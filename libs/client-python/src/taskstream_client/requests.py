@@ -103,7 +103,8 @@ def request(
                     raise meaning.error
                 raise rpc_failure(answer) if isinstance(answer, RpcRefusal) else ClientError("endpoint_refused", meaning.message)
             failure = ClientError(meaning.cause, meaning.message)
-            executed, wait_ms, blame = False, meaning.min_wait_ms, meaning.cause == "unavailable"
+            wait_ms, blame = meaning.min_wait_ms, meaning.cause == "unavailable"
+            executed = blame and not (isinstance(answer, HttpRefusal) and answer.status == 503)
         if blame:
             yield from service.endpoint_failed(endpoint, failure.args[0])
         if executed and not repeatable:
