@@ -10,6 +10,7 @@ const RETRYABLE: Record<ErrorCode, boolean> = {
   fenced: false,
   data_lost: false,
   log_unavailable: true,
+  format_unknown: true,
   stream_full: false,
   payload_too_large: false,
   invalid_event: false,

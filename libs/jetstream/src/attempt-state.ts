@@ -19,6 +19,7 @@ import type { TaskAddress } from './log-reads.js';
 import { FORMAT_VERSION, Header, stateSubject } from './names.js';
 import { classifyNatsError } from './nats-errors.js';
 import type { StoreParts } from './task-store.js';
+import { assertFormat } from './stored-format.js';
 import { sleep } from './waiting.js';
 
 /** The first line of an entry; the recorded JSON text is the second one, absent when there is none. */
@@ -210,8 +211,9 @@ export class JetStreamAttemptState implements AttemptState {
     }
   }
 
-  /** Undefined for what is not ours. */
+  /** Undefined for what is not ours. @throws TaskstreamError format_unknown */
   #decode(m: StoredMsg, name: string): StoredEntry | undefined {
+    assertFormat(m.header.get(Header.version), m.subject, m.seq);
     const writeId = m.header.get(Header.write);
     if (m.header.get(Header.version) === FORMAT_VERSION && writeId !== '') {
       const text = Buffer.from(m.data).toString('utf8');

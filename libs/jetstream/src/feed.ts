@@ -5,13 +5,14 @@
  * the live hop lost, repeated or reordered; a feed never goes backwards; the leader's tail is compared before silence
  * is believed.
  */
-import { fit, packEnd, packFrom } from '@taskstream/core';
+import { fit, isTaskstreamError, packEnd, packFrom, type TaskstreamError } from '@taskstream/core';
 import { isTerminal, type TaskStatus } from '@taskstream/protocol';
 import type { Subscription } from '@nats-io/transport-node';
 import type { Broker } from './broker.js';
 import type { LogReads, TaskAddress } from './log-reads.js';
-import { liveSubject } from './names.js';
+import { Header, liveSubject } from './names.js';
 import type { StoreOptions } from './options.js';
+import { assertFormat } from './stored-format.js';
 import { compact, decodePack, type StoredPack } from './stored-pack.js';
 import { sleep } from './waiting.js';
 
@@ -36,6 +37,8 @@ export class Feed {
   last: StoredPack | undefined;
   /** Whether the log was purged while it was followed. */
   expired = false;
+  /** Why nothing more can be read here: a later release writes this log now. */
+  failure: TaskstreamError | undefined;
   readers = 0;
   idleSince = 0;
   readonly #broker: Broker;
@@ -93,8 +96,14 @@ export class Feed {
     this.#subscription = this.#broker.nc.subscribe(liveSubject(this.at.evt), {
       callback: (error, m) => {
         if (error !== null || m.headers === undefined) return;
-        const pack = decodePack(m.headers, Number(m.headers.get('Nats-Sequence')), compact(m.data));
-        if (pack !== undefined) this.#arrived(pack);
+        const streamSeq = Number(m.headers.get('Nats-Sequence'));
+        const pack = decodePack(m.headers, streamSeq, compact(m.data));
+        if (pack !== undefined) return this.#arrived(pack);
+        try {
+          assertFormat(m.headers.get(Header.version), this.at.evt, streamSeq);
+        } catch (unknown) {
+          this.#fail(unknown);
+        }
       },
     });
     await this.#barrier(this.at);
@@ -111,6 +120,13 @@ export class Feed {
     this.#checkedAt = performance.now();
     this.#release();
     return true;
+  }
+
+  /** Only what will not pass ends the feed. */
+  #fail(error: unknown): void {
+    if (!isTaskstreamError(error, 'format_unknown')) return;
+    this.failure = error;
+    this.stop();
   }
 
   stop(): void {
@@ -141,7 +157,7 @@ export class Feed {
    * caller saw.
    */
   wait(seenNextSeq: number, wake: () => void): boolean {
-    if (this.nextSeq !== seenNextSeq || this.terminal || this.expired) return false;
+    if (this.nextSeq !== seenNextSeq || this.terminal || this.expired || this.failure !== undefined) return false;
     this.#waiting.add(wake);
     return true;
   }
@@ -241,8 +257,9 @@ export class Feed {
           }
           this.#wake();
         }
-      } catch {
+      } catch (error) {
         // Unreadable now: the next tail check tries again.
+        this.#fail(error);
       } finally {
         this.#repairing = undefined;
         if (this.nextSeq >= target) this.#release();
@@ -264,7 +281,8 @@ export class Feed {
 
   /** Whether the tail should be checked now. Times are of `performance.now()`. */
   checkDue(nowMs: number): boolean {
-    return this.#joined && !this.terminal && !this.expired && nowMs - this.#checkedAt >= this.#checkMs;
+    const over = this.terminal || this.expired || this.failure !== undefined;
+    return this.#joined && !over && nowMs - this.#checkedAt >= this.#checkMs;
   }
 
   /** Compares the tail with the log: cheaply with a replica, every fourth time and when `leader` with the leader. */
@@ -292,8 +310,9 @@ export class Feed {
           await this.#repair(packEnd(next));
         }
       }
-    } catch {
+    } catch (error) {
       // The interval below brings the next check.
+      this.#fail(error);
     } finally {
       this.#checking = false;
       this.#checkedAt = performance.now();

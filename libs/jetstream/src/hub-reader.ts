@@ -54,8 +54,8 @@ export class HubReader implements EventReader {
 
   /** The feed of a task that is followed here, when its log is known. */
   peek(taskId: string): { last: StoredPack } | undefined {
-    const last = this.#feeds.get(taskId)?.last;
-    return last === undefined ? undefined : { last };
+    const feed = this.#feeds.get(taskId);
+    return feed?.last === undefined || feed.failure !== undefined ? undefined : { last: feed.last };
   }
 
   /** The log of a task was removed up to a stream sequence: its readers here learn what that means for them. */
@@ -83,7 +83,7 @@ export class HubReader implements EventReader {
   /** A feed for a live task; for one that is over, its sealed tail is enough. */
   async #source(at: TaskAddress): Promise<Source | undefined> {
     const feed = this.#feeds.get(at.taskId);
-    if (feed !== undefined && !feed.expired) return this.#lend(feed);
+    if (feed !== undefined && !feed.expired && feed.failure === undefined) return this.#lend(feed);
     const direct = await this.#reads.directTail(at);
     if (direct !== undefined && isTerminal(direct.status)) return sealed(direct);
     if (direct === undefined && (await this.#reads.leaderTail(at)) === undefined) return undefined;

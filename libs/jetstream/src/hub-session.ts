@@ -30,6 +30,8 @@ export interface FeedView {
   readonly status: TaskStatus;
   readonly terminal: boolean;
   readonly expired: boolean;
+  /** Set when nothing above what the feed has can be read here. */
+  readonly failure: TaskstreamError | undefined;
   readonly last: StoredPack | undefined;
   readonly ringFirstSeq: number;
   from(seq: number): ReadonlyArray<StoredPack> | undefined;
@@ -52,6 +54,7 @@ export function sealed(last: StoredPack): Source {
       status: last.status,
       terminal: true,
       expired: false,
+      failure: undefined,
       last,
       ringFirstSeq: last.firstSeq,
       from: (seq) => (seq >= nextSeq ? [] : seq >= last.firstSeq ? [last] : undefined),
@@ -143,7 +146,10 @@ export class HubSession implements EventStream {
       }
       if (gotFurther) this.#fruitless = 0;
       else if (!this.#caughtUp()) await this.#insist();
-      else if (!isOver(this.#state) && this.#closedBy === undefined) await this.#change(seen);
+      else if (!isOver(this.#state) && this.#closedBy === undefined) {
+        if (this.#source.feed.failure !== undefined) throw this.#source.feed.failure;
+        await this.#change(seen);
+      }
     }
   }
 

@@ -7,9 +7,10 @@
 import { parseTaskId, TaskstreamError, type TaskPlace } from '@taskstream/core';
 import type { CompletionResult, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
-import { evtSubject, specSubject, streamName } from './names.js';
+import { evtSubject, Header, specSubject, streamName } from './names.js';
 import { isNatsFault, isNoResponders } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
+import { assertFormat } from './stored-format.js';
 import { compact, decodePack, type StoredPack } from './stored-pack.js';
 import { Semaphore, whileUnavailable } from './waiting.js';
 
@@ -158,6 +159,7 @@ export class LogReads {
     const packs: StoredPack[] = [];
     let next = position;
     let received = 0;
+    let refused: Error | undefined;
     let end: (result: CompletionResult) => void = () => undefined;
     const ended = new Promise<CompletionResult>((resolve) => {
       end = resolve;
@@ -171,10 +173,15 @@ export class LogReads {
       callback: (done, m) => {
         if (done !== null) return end(done);
         received++;
-        next = m.seq + 1;
-        // The packs of a page come and go together: none of them needs bytes of its own.
-        const pack = this.#decode(at, m, m.data);
-        if (pack !== undefined) packs.push(pack);
+        if (refused !== undefined) return;
+        try {
+          // The packs of a page come and go together: none of them needs bytes of its own.
+          const pack = this.#decode(at, m, m.data);
+          if (pack !== undefined) packs.push(pack);
+          next = m.seq + 1;
+        } catch (error) {
+          refused = error as Error;
+        }
       },
     });
     let seen = -1;
@@ -186,6 +193,8 @@ export class LogReads {
     const { err } = await ended;
     clearInterval(deadline);
     if (err !== undefined && !isNatsFault(err, 'not_found', 'unavailable')) throw err;
+    // What lies below it is readable.
+    if (refused !== undefined && packs.length === 0) throw refused;
     return { packs, next };
   }
 
@@ -269,8 +278,10 @@ export class LogReads {
 
   #decode(at: TaskAddress, m: StoredMsg, data = compact(m.data)): StoredPack | undefined {
     const pack = decodePack(m.header, m.seq, data);
-    if (pack === undefined) this.#onForeign(at.evt, m.seq);
-    return pack;
+    if (pack !== undefined) return pack;
+    assertFormat(m.header.get(Header.version), at.evt, m.seq);
+    this.#onForeign(at.evt, m.seq);
+    return undefined;
   }
 }
 

@@ -13,6 +13,7 @@ import type { LogReads, TaskAddress } from './log-reads.js';
 import { cmdSubject, FORMAT_VERSION, Header, liveSubject } from './names.js';
 import { classifyNatsError } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
+import { assertFormat } from './stored-format.js';
 import { sleep, sleepOrAbort } from './waiting.js';
 
 const Command = z.discriminatedUnion('type', [
@@ -43,7 +44,7 @@ export class Mailbox {
     this.#onForeign = onForeign;
   }
 
-  /** @throws TaskstreamError mailbox_full, payload_too_large, log_unavailable, stream_full */
+  /** @throws TaskstreamError mailbox_full, payload_too_large, log_unavailable, stream_full, format_unknown */
   async send(at: TaskAddress, command: MailboxCommand): Promise<void> {
     const subject = cmdSubject(at.place, at.taskId);
     const data = JSON.stringify(command);
@@ -174,8 +175,9 @@ export class Mailbox {
   }
 }
 
-/** Undefined when the message is not ours. */
+/** Undefined when the message is not ours. @throws TaskstreamError format_unknown */
 function entryOf(m: StoredMsg): number | undefined {
+  assertFormat(m.header.get(Header.version), m.subject, m.seq);
   const entry = Number(m.header.get(Header.entry));
   return m.header.get(Header.version) === FORMAT_VERSION && Number.isSafeInteger(entry) && entry > 0
     ? entry

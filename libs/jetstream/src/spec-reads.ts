@@ -2,12 +2,17 @@
  * Reads specs, with a cache: a spec never changes until its task is removed.
  *
  * Invariants: absence is never cached and is confirmed with the leader; the first message that is a spec is the spec,
- * whatever was put above it.
+ * whatever was put above it; a spec of a later version is refused, not taken for absent.
  */
 import { TaskSpec } from '@taskstream/core';
 import type { StoredMsg } from '@nats-io/jetstream';
+import * as z from 'zod';
+import { assertFormat } from './stored-format.js';
 import type { LogReads, TaskAddress } from './log-reads.js';
 import { Header, specSubject } from './names.js';
+
+/** What any version of a spec says. */
+const Versioned = z.looseObject({ v: z.int(), taskId: z.string() });
 
 export class SpecReads {
   readonly #reads: LogReads;
@@ -69,6 +74,9 @@ export class SpecReads {
     }
     const spec = TaskSpec.safeParse(json);
     if (spec.success && spec.data.taskId === at.taskId) return spec.data;
+    assertFormat(m.header.get(Header.version), m.subject, m.seq);
+    const other = Versioned.safeParse(json);
+    if (other.success && other.data.taskId === at.taskId) assertFormat(String(other.data.v), m.subject, m.seq);
     this.#onForeign(m.subject, m.seq);
     return undefined;
   }

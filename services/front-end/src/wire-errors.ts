@@ -28,6 +28,8 @@ export function wireErrorOf(error: unknown, taskId: string, after?: number): Wir
     case 'log_unavailable':
     case 'fenced':
       return temporarilyUnavailable('The task store does not answer at the moment; try again');
+    case 'format_unknown':
+      return temporarilyUnavailable('A later release wrote this task and this node is not upgraded yet; try again');
     case 'stream_full':
       return limitReached('streamBytesMax', 'The server has no room for more at the moment');
     case 'mailbox_full':

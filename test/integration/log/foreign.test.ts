@@ -95,7 +95,7 @@ describe('among the events of a task', () => {
 
   it.each([
     ['no headers', undefined],
-    ['another format version', { ...OURS, [Header.version]: '2' }],
+    ['a format version that is no number', { ...OURS, [Header.version]: 'two' }],
     ['a seq that is no number', { ...OURS, [Header.seq]: 'one' }],
     ['a negative seq', { ...OURS, [Header.seq]: '-1' }],
     ['a seq that no integer can hold', { ...OURS, [Header.seq]: '9'.repeat(30) }],
@@ -254,13 +254,13 @@ describe('in the work queue', () => {
     const queue = 'foreign';
     const spec = testSpec({ queue });
     await putForeign(`work.${queue}.5.local.not-a-task`);
-    await putForeign(`work.${queue}.x`);
+    await putForeign(`work.${queue}.9.x.y`);
     await putForeign(workSubject(spec));
     const items: ClaimedItem[] = [];
     await on.store.work.pull(queue, 3, (item) => void items.push(item), AbortSignal.timeout(700));
     expect(items.map((i) => i.taskId)).toEqual([spec.taskId]);
     await items[0]?.ack();
-    expect(passedOver).toEqual([`work.${queue}.5.local.not-a-task`, `work.${queue}.x`]);
+    expect(passedOver).toEqual([`work.${queue}.5.local.not-a-task`, `work.${queue}.9.x.y`]);
     const left = await on.broker.jsm.streams.info('WORK', { subjects_filter: `work.${queue}.>` });
     expect(left.state.subjects ?? {}).toEqual({});
     expect(await on.broker.jsm.streams.info(streamName(placeOf(spec)))).toBeDefined();
