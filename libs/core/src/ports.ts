@@ -52,6 +52,8 @@ export type Delivery =
 
 /** One reader of one task. Not safe for concurrent `next` calls. */
 export interface EventStream {
+  /** The next seq of the log when the session was opened: what lies below it is replayed, the rest comes live. */
+  readonly tailSeq: number;
   /** Waits for events or the end. After `end` or `gone` it keeps answering the same. */
   next(): Promise<Delivery>;
   /** Ends the session from outside; a pending `next` resolves with the end. */

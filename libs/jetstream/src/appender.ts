@@ -19,6 +19,8 @@ export interface AppendObserver {
   appendRetried(why: 'transient' | 'unavailable' | 'deposed_leader'): void;
   lostAckResolved(): void;
   writerFenced(): void;
+  /** A writer gave up for another reason than being fenced; `code` of the error. */
+  appendFailed(code: string): void;
 }
 
 export class Appender {
@@ -170,6 +172,7 @@ export class Appender {
   }
 
   #close(error: TaskstreamError): TaskstreamError {
+    if (error.code !== 'fenced') this.#observer.appendFailed(error.code);
     this.#closed = error;
     return error;
   }

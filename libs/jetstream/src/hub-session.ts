@@ -72,6 +72,7 @@ const FIRST_PAGE_MESSAGES = 16;
 const PAGE_GROWTH = 4;
 
 export class HubSession implements EventStream {
+  readonly tailSeq: number;
   readonly #at: TaskAddress;
   readonly #source: Source;
   readonly #after: number | undefined;
@@ -91,6 +92,7 @@ export class HubSession implements EventStream {
   constructor(at: TaskAddress, source: Source, after: number | undefined, reads: LogReads, options: StoreOptions) {
     this.#at = at;
     this.#source = source;
+    this.tailSeq = source.feed.nextSeq;
     this.#after = after;
     this.#reads = reads;
     this.#options = options;

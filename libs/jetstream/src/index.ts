@@ -22,6 +22,7 @@ export {
   workSubject,
 } from './names.js';
 export { StoreOptions, storeOptionsOf, storeOptionsShape } from './options.js';
+export { observeConnection, observeQueues, observeStreamFill, type GaugeFactory } from './scraped-metrics.js';
 export { observeStore, type MetricFactory } from './store-metrics.js';
 export { openFrontEndBus } from './front-end-bus.js';
 export { provision, provisionQueue, type ProvisionReport } from './provision.js';

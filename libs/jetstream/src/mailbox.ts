@@ -31,17 +31,20 @@ export class Mailbox {
   readonly #reads: LogReads;
   readonly #options: StoreOptions;
   readonly #onForeign: (subject: string, streamSeq: number) => void;
+  readonly #limitHit: (limit: string) => void;
 
   constructor(
     broker: Broker,
     reads: LogReads,
     options: StoreOptions,
     onForeign: (subject: string, streamSeq: number) => void,
+    limitHit: (limit: string) => void = () => undefined,
   ) {
     this.#broker = broker;
     this.#reads = reads;
     this.#options = options;
     this.#onForeign = onForeign;
+    this.#limitHit = limitHit;
   }
 
   /** @throws TaskstreamError mailbox_full, payload_too_large, log_unavailable, stream_full, format_unknown */
@@ -60,6 +63,7 @@ export class Mailbox {
       const last = await this.#tail(at, subject);
       const entry = last.entry + 1;
       if (entry > entriesMax) {
+        this.#limitHit(answers ? 'mailboxEntriesMax' : 'steerEntriesMax');
         throw new TaskstreamError('mailbox_full', `The mailbox of ${at.taskId} holds ${entry - 1} commands`);
       }
       const h = headers();

@@ -20,12 +20,16 @@ export interface WarnLog {
   warn(facts: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-export function observeStore(metrics: MetricFactory, log: WarnLog): StoreObserver {
+export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (limit: string) => void): StoreObserver {
   const counter = (name: string, help: string, labels: readonly string[] = []) =>
     metrics.counter({ name, unit: 'none', help, labels });
   const packs = counter('packs_appended', 'Packs that this process has appended to event logs');
-  const events = counter('events_appended', 'Events in those packs');
-  const bytes = metrics.counter({ name: 'appended', unit: 'bytes', help: 'Bytes of those packs' });
+  const events = counter('events_appended', 'Events that this process has appended to event logs');
+  const bytes = metrics.counter({
+    name: 'appended',
+    unit: 'bytes',
+    help: 'Bytes of the packs that this process has appended',
+  });
   const ack = metrics.histogram({
     name: 'append_duration',
     unit: 'seconds',
@@ -35,12 +39,18 @@ export function observeStore(metrics: MetricFactory, log: WarnLog): StoreObserve
   const retries = counter('append_retries', 'Packs sent again, by reason', ['reason']);
   const lostAcks = counter('lost_acks_resolved', 'Packs that were stored though their ack was lost');
   const fenced = counter('writers_fenced', 'Writers that lost their log to a newer attempt');
+  const failed = counter(
+    'append_failures',
+    'Writers that gave up, by the code of the error; not those that were fenced',
+    ['code'],
+  );
   const joins = counter('feeds_joined', 'Tasks that this node began to follow');
   const repairs = counter('feed_repairs', 'Packs that the live hop lost and the log gave, by how it was noticed', [
     'how',
   ]);
   const foreign = counter('foreign_messages', 'Messages in our subjects that are not ours; they are passed over');
   return {
+    limitHit,
     packAppended(count, size, ackMs) {
       packs.inc({});
       events.inc({}, count);
@@ -50,6 +60,7 @@ export function observeStore(metrics: MetricFactory, log: WarnLog): StoreObserve
     appendRetried: (reason) => retries.inc({ reason }),
     lostAckResolved: () => lostAcks.inc({}),
     writerFenced: () => fenced.inc({}),
+    appendFailed: (code) => failed.inc({ code }),
     feedJoined: () => joins.inc({}),
     gapRepaired: () => repairs.inc({ how: 'gap' }),
     tailRepaired: () => repairs.inc({ how: 'tail_check' }),

@@ -24,6 +24,8 @@ import { JetStreamWorkQueue } from './work-queue.js';
 export interface StoreObserver extends AppendObserver, FeedObserver {
   /** A message that is not ours lies in one of our subjects; it is passed over. */
   foreignMessage(subject: string, streamSeq: number): void;
+  /** A limit of the store kept something back: its key among the options. */
+  limitHit(limit: string): void;
 }
 
 export interface Store {
@@ -43,8 +45,8 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     options,
     reads,
     specs: new SpecReads(reads, options.snapshotCacheMax, onForeign),
-    mailbox: new Mailbox(broker, reads, options, onForeign),
-    fill: new StreamFill(broker),
+    mailbox: new Mailbox(broker, reads, options, onForeign, (limit) => observer.limitHit(limit)),
+    fill: new StreamFill(broker, (limit) => observer.limitHit(limit)),
     observer,
     onForeign,
   };
@@ -74,8 +76,10 @@ export const SILENT_OBSERVER: StoreObserver = {
   appendRetried: () => undefined,
   lostAckResolved: () => undefined,
   writerFenced: () => undefined,
+  appendFailed: () => undefined,
   feedJoined: () => undefined,
   gapRepaired: () => undefined,
   tailRepaired: () => undefined,
   foreignMessage: () => undefined,
+  limitHit: () => undefined,
 };

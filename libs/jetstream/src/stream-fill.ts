@@ -17,10 +17,12 @@ interface Fill {
 
 export class StreamFill {
   readonly #broker: Broker;
+  readonly #limitHit: (limit: string) => void;
   readonly #fills = new Map<string, Fill>();
 
-  constructor(broker: Broker) {
+  constructor(broker: Broker, limitHit: (limit: string) => void = () => undefined) {
     this.#broker = broker;
+    this.#limitHit = limitHit;
   }
 
   admits(kind: WriteKind, stream: string): boolean {
@@ -30,7 +32,9 @@ export class StreamFill {
       this.#fills.set(stream, fill);
     }
     if (!fill.reading && performance.now() - fill.readAt > FILL_REFRESH_MS) void this.#refresh(stream, fill);
-    return admits(kind, fill.bytesUsed, fill.bytesMax);
+    const admitted = admits(kind, fill.bytesUsed, fill.bytesMax);
+    if (!admitted) this.#limitHit('streamBytesMax');
+    return admitted;
   }
 
   /** Reads the fill of a stream now. */

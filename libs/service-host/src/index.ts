@@ -14,6 +14,7 @@ export {
   type TaskContext,
 } from './logger.js';
 export {
+  countLimits,
   createMetrics,
   type GaugeOptions,
   type HistogramOptions,

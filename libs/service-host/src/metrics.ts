@@ -67,6 +67,17 @@ export function createMetrics(options: {
   };
 }
 
+/** Counts how often a limit kept something from being done; `limit` is its key in the configuration. */
+export function countLimits(metrics: Metrics): (limit: string) => void {
+  const hits = metrics.counter({
+    name: 'limits_hit',
+    unit: 'none',
+    help: 'Requests, events or attempts that a limit kept back, by its key in the configuration',
+    labels: ['limit'],
+  });
+  return (limit) => hits.inc({ limit });
+}
+
 function common<Label extends string>(metric: MetricOptions<Label>, registry: Registry) {
   if (metric.help.trim() === '') throw new TypeError(`Metric ${metric.name} has no help text`);
   return {

@@ -292,7 +292,7 @@ export class AttemptRun {
     }
     if (await this.#item.enter(this.#limits(spec))) return true;
     await this.#item.nak(backoffMs(this.#item.delivery, limitRetryMs, limitRetryMsMax, Math.random()));
-    this.#observer.released({ taskId: spec.taskId, why: 'a limit on running tasks is reached' });
+    this.#observer.released({ taskId: spec.taskId, why: 'a limit on running tasks is reached', limit: 'runningMax' });
     return false;
   }
 

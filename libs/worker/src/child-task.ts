@@ -166,6 +166,7 @@ export class SpawnedTask implements ChildTask {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     return {
+      tailSeq: stream.tailSeq,
       next: () => stream.next(),
       close: (reason) => {
         signal.removeEventListener('abort', stop);

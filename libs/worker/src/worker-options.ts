@@ -96,8 +96,8 @@ export interface WorkerObserver {
   lateEmit(fact: AttemptFact & { readonly type: string }): void;
   /** The lease could not be extended in time; the attempt is confirmed before it goes on. */
   leaseInDoubt(fact: { readonly taskId: string; readonly attempt: number; readonly gapMs: number }): void;
-  /** An item was let go without running. */
-  released(fact: { readonly taskId: string; readonly why: string }): void;
+  /** An item was let go without running; `limit` when a limit on running tasks was the reason. */
+  released(fact: { readonly taskId: string; readonly why: string; readonly limit?: string }): void;
   pullFailed(fact: { readonly queue: string; readonly error: unknown }): void;
   /** Every slot is held by a tool that goes on though its attempt is over: this process can do no more work. */
   stuck(fact: { readonly abandoned: number }): void;

@@ -7,7 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   connectBroker,
+  observeConnection,
+  observeQueues,
   observeStore,
+  observeStreamFill,
   openFrontEndBus,
   openQuestionLeases,
   openStore,
@@ -18,6 +21,7 @@ import {
   type Store,
 } from '@taskstream/jetstream';
 import {
+  countLimits,
   createMetrics,
   createOpsHandler,
   createReadiness,
@@ -106,17 +110,21 @@ export class FrontEndService {
     this.#logger.info(await provision(broker, options), 'streams are as configured');
     // It may have gone again meanwhile; then its return says so.
     if (broker.connected) this.#readiness.pass('nats');
-    const store = openStore(broker, options, observeStore(this.#metrics, this.#logger));
+    const limitHit = countLimits(this.#metrics);
+    observeConnection(this.#metrics, broker);
+    observeStreamFill(this.#metrics, broker);
+    const store = openStore(broker, options, observeStore(this.#metrics, this.#logger, limitHit));
     this.#store = store;
     const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
       this.#logger.warn({ tool, why }, 'a tool definition is left out; its worker may be of another version'),
     );
     this.#catalogue = catalogue;
-    const streams = new OpenStreams(limits);
+    observeQueues(this.#metrics, broker, () => catalogue.list().map((tool) => tool.queue));
+    const streams = new OpenStreams(limits, limitHit);
     this.#streams = streams;
     const cancellable = new CancellableRequests(openFrontEndBus(broker));
     this.#cancellable = cancellable;
-    const owned = new OwnedTasks(store.tasks, limits, observeAttempts(this.#metrics, this.#logger));
+    const owned = new OwnedTasks(store.tasks, limits, observeAttempts(this.#metrics, this.#logger, limitHit));
     const mcp: McpParts = {
       tasks: store.tasks,
       owned,

@@ -16,6 +16,7 @@ function pack(firstSeq: number, ...lines: string[]): Pack {
 
 /** Hands out what the test puts in, and waits otherwise, as a session of a live task does. */
 class FakeSession implements EventStream {
+  tailSeq = 0;
   readonly closedWith: StreamEndReason[] = [];
   asked = 0;
   readonly #ready: Array<Delivery | Error> = [];
@@ -103,12 +104,17 @@ class Observed implements StreamObserver {
   events = 0;
   bytes = 0;
   readonly endings: string[] = [];
+  readonly liveFrom: number[] = [];
+  catches = 0;
   readonly failures: unknown[] = [];
 
   delivered(events: number, bytes: number): void {
     this.events += events;
     this.bytes += bytes;
   }
+
+  readonly live = ({ firstSeq }: Pack) => void this.liveFrom.push(firstSeq);
+  readonly caughtUp = () => void this.catches++;
 
   ended(reason: string): void {
     this.endings.push(reason);
@@ -160,6 +166,16 @@ function messagesOf(response: FakeResponse): Array<Record<string, unknown>> {
 const END: Delivery = { type: 'end', reason: 'terminal', status: 'completed', nextSeq: 3 };
 
 describe('a stream', () => {
+  const packs = (...list: Pack[]): Delivery => ({ type: 'packs', packs: list });
+
+  test('tells when it has caught up with what lay in the log, and of what comes live after it', async () => {
+    const { session, observed, writer } = open();
+    session.tailSeq = 3;
+    session.put(packs(pack(0, 'a', 'b')), packs(pack(2, 'c', 'd')), packs(pack(4, 'e')), packs(pack(5, 'f')), END);
+    await writer.run();
+    expect({ catches: observed.catches, liveFrom: observed.liveFrom }).toEqual({ catches: 1, liveFrom: [4, 5] });
+  });
+
   test('is a head, a comment, events in order, and a response as its last word', async () => {
     const { session, response, observed, writer } = open();
     session.put({ type: 'packs', packs: [pack(0, '{"seq":0}', '{"seq":1}'), pack(2, '{"seq":2}')] }, END);

@@ -5,6 +5,7 @@
  */
 import {
   connectBroker,
+  observeConnection,
   observeStore,
   openStore,
   openToolPublisher,
@@ -17,6 +18,7 @@ import {
   type Store,
 } from '@taskstream/jetstream';
 import {
+  countLimits,
   createMetrics,
   createOpsHandler,
   createReadiness,
@@ -107,9 +109,11 @@ export class WorkerService {
           'the lease keeper ended: a tool that blocks the event loop now loses its lease',
         ),
     });
+    const limitHit = countLimits(this.#metrics);
+    observeConnection(this.#metrics, broker);
     const observers = traceAttempts(this.#tracing, {
-      worker: this.#observer(),
-      store: observeStore(this.#metrics, this.#logger),
+      worker: this.#observer(limitHit),
+      store: observeStore(this.#metrics, this.#logger, limitHit),
     });
     this.#store = openStore(broker, options, observers.store, this.#keeper);
     const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
@@ -150,7 +154,20 @@ export class WorkerService {
     await this.#ops?.close();
   }
 
-  #observer(): WorkerObserver {
+  #observer(limitHit: (limit: string) => void): WorkerObserver {
+    const started = this.#metrics.counter({
+      name: 'attempts_started',
+      unit: 'none',
+      help: 'Attempts that began here, by cause; lease_lost: their predecessor lost its lease',
+      labels: ['tool', 'cause'],
+    });
+    const wait = this.#metrics.histogram({
+      name: 'queue_wait',
+      unit: 'seconds',
+      help: 'From the queueing of a task, or the time that it was due, to the start of its attempt; first and woken attempts',
+      labels: ['tool'],
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800],
+    });
     const ended = this.#metrics.counter({
       name: 'attempts_ended',
       unit: 'none',
@@ -187,8 +204,11 @@ export class WorkerService {
       help: 'Work items that were let go without an attempt',
     });
     return {
-      attemptStarted: ({ cause, tool, waitMs, ...context }) =>
-        taskLogger(this.#logger, context).info({ tool, cause, waitMs }, 'attempt started'),
+      attemptStarted: ({ cause, tool, waitMs, ...context }) => {
+        started.inc({ tool, cause });
+        if (waitMs !== undefined) wait.observe({ tool }, waitMs / 1_000);
+        taskLogger(this.#logger, context).info({ tool, cause, waitMs }, 'attempt started');
+      },
       stepEnded: () => undefined,
       attemptEnded: ({ how, ms, error, tool, ...context }) => {
         ended.inc({ tool, how });
@@ -210,8 +230,9 @@ export class WorkerService {
         doubts.inc();
         taskLogger(this.#logger, context).warn({ gapMs: Math.round(gapMs) }, 'lease in doubt: confirming the attempt');
       },
-      released: ({ why, ...context }) => {
+      released: ({ why, limit, ...context }) => {
         released.inc();
+        if (limit !== undefined) limitHit(limit);
         taskLogger(this.#logger, context).info({ why }, 'item released without an attempt');
       },
       pullFailed: ({ queue, error }) => this.#logger.warn({ queue, err: error }, 'pulling work failed; trying again'),

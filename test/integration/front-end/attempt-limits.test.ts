@@ -64,7 +64,7 @@ test('streams that are opened or resumed too often are refused with the time to 
   const other = await newTask(CAT);
   expect((await readStream(node.endpoint, other, 0, { headers: CAT })).error).toBeUndefined();
   const limit = 'streamOpensPerMinuteMax';
-  expect(await metric(node.endpoint, 'taskstream_requests_refused_total', { limit })).toBe(2);
+  expect(await metric(node.endpoint, 'taskstream_limits_hit_total', { limit })).toBe(2);
 });
 
 test('who asked for too many tasks that there are not, or are not his, is refused before anything is looked up', async () => {

@@ -50,6 +50,7 @@ export class MemoryChildren {
 }
 
 class MemoryStream implements EventStream {
+  readonly tailSeq: number;
   readonly #task: MemoryTask;
   #next: number;
   #closed: Parameters<EventStream['close']>[0] | undefined;
@@ -57,6 +58,7 @@ class MemoryStream implements EventStream {
 
   constructor(task: MemoryTask, next: number) {
     this.#task = task;
+    this.tailSeq = task.events.length;
     this.#next = next;
   }
 

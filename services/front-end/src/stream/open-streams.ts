@@ -35,11 +35,14 @@ export class OpenStreams {
   readonly #byOwner = new Map<string, number>();
   readonly #byConnection = new WeakMap<Socket, readonly string[]>();
   readonly #timer: NodeJS.Timeout;
+  readonly #limitHit: (limit: string) => void;
   #count = 0;
   #draining = false;
 
-  constructor(limits: FrontEndLimits) {
+  /** `limitHit` is told which limit refused a place. */
+  constructor(limits: FrontEndLimits, limitHit: (limit: string) => void = () => undefined) {
     this.#limits = limits;
+    this.#limitHit = limitHit;
     this.#timer = setInterval(() => this.#tick(), Math.min(TICK_MS, limits.heartbeatMs));
     this.#timer.unref();
   }
@@ -53,8 +56,14 @@ export class OpenStreams {
     const active = this.#byConnection.get(connection) ?? [];
     if (active.includes(taskId)) return 'active';
     const ofOwner = this.#byOwner.get(owner) ?? 0;
-    if (ofOwner >= this.#limits.streamsPerOwnerMax) return 'owner_limit';
-    if (this.#count >= this.#limits.streamsMax) return 'node_limit';
+    if (ofOwner >= this.#limits.streamsPerOwnerMax) {
+      this.#limitHit('streamsPerOwnerMax');
+      return 'owner_limit';
+    }
+    if (this.#count >= this.#limits.streamsMax) {
+      this.#limitHit('streamsMax');
+      return 'node_limit';
+    }
     this.#count++;
     this.#byOwner.set(owner, ofOwner + 1);
     this.#byConnection.set(connection, [...active, taskId]);

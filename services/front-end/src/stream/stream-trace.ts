@@ -28,6 +28,7 @@ export function traceStream(tracing: Tracing, observer: StreamObserver, stream: 
   let bytes = 0;
   const counts = () => ({ 'taskstream.events': events, 'taskstream.bytes': bytes });
   return {
+    ...observer,
     delivered(count, size) {
       events += count;
       bytes += size;

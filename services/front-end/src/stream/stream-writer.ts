@@ -6,7 +6,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventStream, Pack } from '@taskstream/core';
+import { packEnd, type EventStream, type Pack } from '@taskstream/core';
 import type { StreamEnd, StreamEndReason } from '@taskstream/protocol';
 import type { KeptAlive } from './open-streams.js';
 
@@ -26,6 +26,10 @@ export interface StreamFormat {
 
 export interface StreamObserver {
   delivered(events: number, bytes: number): void;
+  /** A pack that came live has been written. */
+  live(pack: Pack): void;
+  /** Everything that lay in the log when the stream was opened has been written. */
+  caughtUp(ms: number): void;
   ended(reason: StreamEndReason | 'client' | 'gone' | 'fault'): void;
   failed(taskId: string, error: unknown): void;
 }
@@ -129,6 +133,13 @@ export class StreamWriter implements KeptAlive {
     response.uncork();
     this.wroteAt = performance.now();
     this.#observer.delivered(events, bytes);
+    const first = packs[0];
+    const last = packs.at(-1);
+    if (first !== undefined && last !== undefined) {
+      const { tailSeq } = this.#session;
+      if (first.firstSeq >= tailSeq) this.#observer.live(last);
+      else if (packEnd(last) >= tailSeq) this.#observer.caughtUp(this.wroteAt - this.openedAt);
+    }
     if (!flowing) await this.#drained();
   }
 
