@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from taskstream_client import CLIENT_ERROR_CODES, ClientError, FileCursorStore, Limits, TaskClient, TaskHandle
+from taskstream_client import CLIENT_ERROR_CODES, PROTOCOL_FAULTS, ClientError, FileCursorStore, Limits, TaskClient, TaskHandle
 from taskstream_client.exchange import encode_header_value
 from taskstream_client.limits import Limits as _Limits
 from taskstream_client.mirrored import mirrored_headers
@@ -56,6 +56,11 @@ class Surface(unittest.TestCase):
         self.assertGreater(len(retryable), 2)
         ours = {code: ClientError(code, "").retryable for code in CLIENT_ERROR_CODES}
         self.assertEqual(ours, {code: code in retryable for code in ours if code in codes})
+
+    def test_faults_are_those_of_the_typescript_client(self) -> None:
+        source = (Path(__file__).parents[2] / "client" / "src" / "notices.ts").read_text(encoding="utf-8")
+        listed = source.partition("PROTOCOL_FAULTS = [")[2].partition("] as const")[0]
+        self.assertEqual(re.findall(r"^  '(\w+)',$", listed, re.MULTILINE), list(PROTOCOL_FAULTS))
 
     def test_a_backoff_doubles_within_its_bounds(self) -> None:
         limits = _Limits(backoff_base_ms=100, backoff_max_ms=1_000)
@@ -103,8 +108,36 @@ class Surface(unittest.TestCase):
         self.assertEqual(at.complete(None).kind, "skip")
         self.assertEqual((at.take(4).kind, at.complete(5).kind), ("deliver", "deliver"))
         at.move(9, restart=True)
-        self.assertIsNone(at.cursor())
+        self.assertEqual(at.cursor(), 8)
         self.assertEqual(at.complete(None).gap, Gap(5, 8, True))
+
+    def test_what_is_trimmed_meanwhile_is_told_also_after_a_restart(self) -> None:
+        at = Position(3)
+        at.move(6, restart=True)
+        self.assertEqual(at.cursor(), 5)
+        at.move(9, restart=True)
+        self.assertEqual(at.cursor(), 8)
+        at.opened()
+        self.assertEqual(at.take(9).gap, Gap(4, 8, True))
+
+    def test_behind_a_named_earliest_event_nothing_passes_for_trimmed(self) -> None:
+        for restart in (False, True):
+            at = Position(3)
+            at.move(6, restart)
+            at.opened()
+            taken = at.take(8)
+            self.assertEqual((taken.kind, taken.fault and taken.fault.name), ("skip", "skipped_event"))
+            self.assertEqual(at.cursor(), 5)
+            self.assertEqual(at.take(6).gap, Gap(4, 5, restart))
+
+    def test_without_a_name_for_what_is_retained_everything_is_asked_for(self) -> None:
+        at = Position(3)
+        at.move(6, restart=False)
+        at.move(None, restart=False)
+        self.assertIsNone(at.cursor())
+        at.opened()
+        taken = at.take(8)
+        self.assertEqual((taken.kind, taken.gap), ("deliver", Gap(4, 7, False)))
 
 
 if __name__ == "__main__":

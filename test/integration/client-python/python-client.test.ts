@@ -120,13 +120,22 @@ describe.runIf(why === undefined)('the Python client', () => {
     { fault: 'takes the cursor as inclusive', told: 'inclusive_after', after: 3 },
     { fault: 'emits an unprefixed type', told: 'unprefixed_type' },
     { fault: 'swaps two events', told: 'skipped_event', lost: true },
+    { fault: 'ends with a result that is not empty', told: 'result_not_empty' },
+    { fault: 'names no earliest event', told: 'gone_without_earliest', after: 1, trimmed: true },
   ];
 
   it.each(FAULTS)('notices a server that $fault', async ({ fault, told, everyMs = 5, after, trimmed, lost }) => {
     await using server = await startSmallServer(fault);
     const taskId =
       trimmed === true ? server.addTrimmed('nobody', 5) : await callTask(server.url, 'count', { n: 20, everyMs });
-    const more = [...QUICKLY, '--attempts-max', '4', ...(after === undefined ? [] : ['--after', String(after)])];
+    const policy = ['--on-events-gone', 'resume'];
+    const more = [
+      ...QUICKLY,
+      ...policy,
+      '--attempts-max',
+      '4',
+      ...(after === undefined ? [] : ['--after', String(after)]),
+    ];
     const follow = followWithPython([server.url], taskId, more);
     const code = await follow.ended;
     expect(follow.notices.filter((n) => n['kind'] === 'protocol-fault').map((n) => n['cause'])).toContain(told);

@@ -207,7 +207,10 @@ class Reader:
         refusal = refusal_of(message)
         if refusal is not None:
             yield from self._refused(meaning_of(refusal, self._limits))
-        yield from self._end(parse_stream_end(message.result or {}))
+        result = message.result or {}
+        if not result.keys() <= {"resultType", "_meta"}:
+            yield from self._fault("result_not_empty", "The result of the stream is not empty")
+        yield from self._end(parse_stream_end(result))
         return True
 
     # -- events
@@ -367,6 +370,8 @@ class Reader:
         if unfounded is not None:
             yield from self._at_fault(unfounded)
             raise Retry("fault", unfounded.message)
+        if meaning.nameless:
+            yield from self._fault("gone_without_earliest", "events_gone does not name the earliest event")
         text, policy = "The server no longer retains the events after the cursor", self._options.on_events_gone
         if policy == "fail":
             details = {"nextSeq": self._at.next, "earliestSeq": meaning.earliest_seq}

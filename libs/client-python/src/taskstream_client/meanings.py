@@ -34,6 +34,8 @@ class Meaning:
     earliest_seq: int | None = None
     min_wait_ms: int = 0
     error: ClientError | None = None
+    nameless: bool = False
+    """Of ``gone``: the JSON-RPC error does not name the earliest event. HTTP 410 has no room for it."""
 
 
 def meaning_of_rpc(refusal: RpcRefusal) -> Meaning:
@@ -42,7 +44,7 @@ def meaning_of_rpc(refusal: RpcRefusal) -> Meaning:
     earliest = data.get("earliestSeq")
     earliest = earliest if type(earliest) is int and earliest >= 0 else None
     if reason == "events_gone" or (code == EVENTS_GONE and earliest is not None):
-        return Meaning("gone", message, earliest_seq=earliest)
+        return Meaning("gone", message, earliest_seq=earliest, nameless=earliest is None)
     if reason == "stream_active":
         return Meaning("active", message, cause="stream_active")
     if reason == "cursor_ahead":

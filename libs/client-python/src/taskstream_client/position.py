@@ -1,7 +1,7 @@
 """Where a reader stands in a task's event log: which event has to come next, and what is known to be lost.
 
-Invariants: pure; an event is taken only if its seq is the next one, or while no place in the log is claimed; a gap is
-stated exactly once, with the first event or the end behind it.
+Invariants: pure; an event is taken only if its seq is the next one, or the one that the server named as the earliest, or
+while no place in the log is claimed; a gap is stated exactly once, with the first event or the end behind it.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Position:
         """The exclusive cursor of the next stream; None asks for everything that is retained."""
         if not self.floating:
             return self.next - 1
-        restarting = self._restarted_from is not None
-        return None if restarting or self._lost_below == 0 else self._lost_below - 1
+        # With the earliest event as the server named it, so that what is trimmed meanwhile is told of.
+        return None if self._lost_below == 0 else self._lost_below - 1
 
     def opened(self) -> None:
         self._after, self._newest, self._fresh = self.cursor(), None, 0
@@ -63,8 +63,10 @@ class Position:
         self._seen_end = max(self._seen_end, seq + 1)
         if seq < self.next:
             return Taken("drop", fault=self._duplicate(seq, newest))
-        if seq > self.next and not self.floating:
-            return Taken("skip", fault=Fault("skipped_event", f"Event {seq} came where {self.next} had to come", seq))
+        # Once the server has named the earliest event, that one has to come.
+        wanted = self._lost_below if self.floating else self.next
+        if seq > wanted and (not self.floating or wanted > 0):
+            return Taken("skip", fault=Fault("skipped_event", f"Event {seq} came where {wanted} had to come", seq))
         gap, fault = self._gap_before(seq)
         self.next, self.floating, self._lost_below, self._restarted_from = seq + 1, False, 0, None
         self._fresh += 1
@@ -100,7 +102,8 @@ class Position:
 
     def move(self, earliest_seq: int | None, restart: bool) -> None:
         """Gives the place up after ``events_gone``: goes on with what is retained, or begins the history anew."""
-        self._lost_below = max(self._lost_below, earliest_seq or 0)
+        # Without a name for what is retained, everything is asked for.
+        self._lost_below = 0 if earliest_seq is None else max(self._lost_below, earliest_seq)
         if restart:
             self._restarted_from = self.next if self._restarted_from is None else self._restarted_from
             self.next = 0

@@ -21,6 +21,8 @@ PROTOCOL_FAULTS: tuple[str, ...] = (
     "starts_above_zero",
     "end_before_last_event",
     "unfounded_events_gone",
+    "gone_without_earliest",
+    "result_not_empty",
     "missing_related_task",
     "wrong_related_task",
     "foreign_task_event",
