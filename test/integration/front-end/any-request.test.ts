@@ -10,6 +10,23 @@ import { request, type IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callTask, readStream } from '../../support/rpc.js';
+import { initialize } from '../eras/bare-2025.js';
+import {
+  body,
+  bodyOf,
+  headers,
+  headerText,
+  junk,
+  maybe,
+  message,
+  messageWith,
+  noUndefined,
+  olderMeta,
+  resolved,
+  seldom,
+  usually,
+  type AnyRequest,
+} from './drawn-requests.js';
 import { metric, openConnection, openStreams, send, until, type Answer } from './http.js';
 import { startScene, type Scene } from './scene.js';
 
@@ -31,11 +48,6 @@ beforeAll(async () => {
 });
 afterAll(() => scene[Symbol.asyncDispose]());
 
-interface AnyRequest {
-  readonly headers: Record<string, string>;
-  readonly body: string;
-}
-
 interface AnyAnswer {
   readonly status: number;
   readonly type: string;
@@ -43,14 +55,14 @@ interface AnyAnswer {
 }
 
 /** The answer; of a subscription, which has no end of its own, what comes first. */
-async function answerTo({ headers, body }: AnyRequest): Promise<AnyAnswer> {
+async function answerTo(asked: AnyRequest): Promise<AnyAnswer> {
   const outgoing = request(scene.a.endpoint, {
     method: 'POST',
-    headers,
+    headers: asked.headers,
     agent: false,
     signal: AbortSignal.timeout(ANSWER_MS_MAX),
   });
-  outgoing.end(body);
+  outgoing.end(asked.body);
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   let text = '';
   for await (const chunk of response) {
@@ -88,151 +100,11 @@ function problemWith({ status, type, text }: AnyAnswer): string | undefined {
   return isMessage(JSON.parse(text)) ? undefined : 'no JSON-RPC message';
 }
 
-const META = 'io.modelcontextprotocol';
-const METHODS = [
-  'tasks/stream',
-  'tasks/get',
-  'tasks/cancel',
-  'tasks/update',
-  'tools/call',
-  'tools/list',
-  'server/discover',
-  'subscriptions/listen',
-  'notifications/cancelled',
-  'initialize',
-  'tasks/result',
-  'ping',
-];
-
-const junk = fc.jsonValue({ maxDepth: 3 });
-/** Mostly the value, sometimes anything. */
-const usually = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
-  fc.oneof({ weight: 40, arbitrary: arb }, { weight: 1, arbitrary: junk });
-/** Mostly there, sometimes absent. */
-const maybe = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arb, { nil: undefined, freq: 40 });
-const seldom = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.oneof({ weight: 15, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: arb });
-const method = fc.oneof(
-  { weight: 20, arbitrary: fc.constantFrom(...METHODS) },
-  { weight: 1, arbitrary: fc.string({ maxLength: 30 }) },
-);
-const name = fc.constantFrom('quick', 'fail', 'task_only', 'count', 'nope', '__proto__', '');
-const version = fc.constantFrom(
-  ...Array.from({ length: 12 }, () => '2026-07-28'),
-  '2025-11-25',
-  '2025-03-26',
-  '1999-01-01',
-  '',
-);
-
-const meta = fc.record(
-  {
-    [`${META}/protocolVersion`]: usually(version),
-    [`${META}/clientInfo`]: usually(fc.constant({ name: 'any', version: '1' })),
-    [`${META}/clientCapabilities`]: usually(fc.constantFrom({}, { extensions: { [`${META}/tasks`]: {} } })),
-    progressToken: usually(fc.string()),
-    'dev.taskstream/idempotencyKey': usually(fc.string({ maxLength: 5 })),
-    traceparent: junk,
-  },
-  { requiredKeys: [`${META}/protocolVersion`, `${META}/clientInfo`, `${META}/clientCapabilities`] },
-);
-
-const params = fc.record(
-  {
-    _meta: usually(meta),
-    // Resolved when it is sent: the id is known only by then.
-    taskId: usually(fc.constantFrom('$TASK', '$TASK', '$TASK', 'd0-0123456789abcdefghijkl', 'x', '')),
-    after: usually(fc.oneof(fc.integer(), fc.nat(10), fc.double(), fc.string({ maxLength: 3 }))),
-    name: usually(name),
-    arguments: usually(fc.record({ n: usually(fc.nat(3)), how: junk, name: junk }, { requiredKeys: [] })),
-    task: junk,
-    notifications: usually(
-      fc.record(
-        { toolsListChanged: usually(fc.boolean()), taskIds: usually(fc.constant(['$TASK'])) },
-        { requiredKeys: [] },
-      ),
-    ),
-    inputResponses: junk,
-    requestState: junk,
-    protocolVersion: usually(version),
-  },
-  { requiredKeys: ['_meta', 'taskId', 'name'] },
-);
-
-const message = fc.record(
-  {
-    jsonrpc: usually(fc.constant('2.0')),
-    id: usually(fc.oneof(fc.integer(), fc.string())),
-    method: usually(method),
-    params: usually(params),
-  },
-  { requiredKeys: ['jsonrpc', 'id', 'method', 'params'] },
-);
-
-const body = fc.oneof(
-  { weight: 30, arbitrary: message.map((m) => JSON.stringify(m)) },
-  { weight: 2, arbitrary: fc.array(message, { maxLength: 3 }).map((m) => JSON.stringify(m)) },
-  { weight: 1, arbitrary: junk.map((m) => JSON.stringify(m)) },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 50 }) },
-);
-
-const headerText = fc.string({
-  unit: fc.integer({ min: 0x20, max: 0x7e }).map((c) => String.fromCodePoint(c)),
-  maxLength: 20,
-});
-const headers = fc.record({
-  'content-type': maybe(
-    fc.oneof({ weight: 30, arbitrary: fc.constant('application/json') }, { weight: 1, arbitrary: headerText }),
-  ),
-  accept: maybe(
-    fc.constantFrom(
-      'application/json, text/event-stream',
-      'application/json, text/event-stream',
-      'application/json',
-      '*/*',
-    ),
-  ),
-  'mcp-protocol-version': maybe(
-    fc.oneof({ weight: 20, arbitrary: fc.constant('$VERSION') }, { weight: 1, arbitrary: headerText }),
-  ),
-  'mcp-method': maybe(
-    fc.oneof({ weight: 20, arbitrary: fc.constant('$METHOD') }, { weight: 1, arbitrary: headerText }),
-  ),
-  'mcp-name': maybe(fc.oneof({ weight: 20, arbitrary: fc.constant('$NAME') }, { weight: 1, arbitrary: headerText })),
-  'mcp-session-id': seldom(headerText),
-  'last-event-id': seldom(headerText),
-});
-
-/** What the body says of itself, for headers that should agree with it. */
-function saidBy(text: string): Record<'$METHOD' | '$NAME' | '$VERSION', string> {
-  const plain = (value: unknown) => (typeof value === 'string' && /^[\x20-\x7e]*$/.test(value) ? value : '');
-  try {
-    const { method: m, params: p } = JSON.parse(text) as { method?: unknown; params?: Record<string, unknown> };
-    const said = (p?.['_meta'] as Record<string, unknown> | undefined)?.[`${META}/protocolVersion`];
-    return { $METHOD: plain(m), $NAME: plain(p?.[m === 'tools/call' ? 'name' : 'taskId']), $VERSION: plain(said) };
-  } catch {
-    return { $METHOD: '', $NAME: '', $VERSION: '2026-07-28' };
-  }
-}
-
-/** The request that was drawn, with the task's id and with headers that agree with the body where they should. */
-function resolved(drawn: Record<string, string | undefined>, drawnBody: string): AnyRequest {
-  const text = drawnBody.replaceAll('$TASK', taskId);
-  const said = saidBy(text);
-  const entries = Object.entries(noUndefined(drawn)).map(
-    ([key, value]) => [key, said[value as keyof typeof said] ?? value] as const,
-  );
-  return { headers: Object.fromEntries(entries), body: text };
-}
-
-const noUndefined = (record: Record<string, string | undefined>): Record<string, string> =>
-  Object.fromEntries(Object.entries(record).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
-
 test('any body under any headers is answered well and in time', async () => {
   const seen = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(headers, body, async (drawn, drawnBody) => {
-      const answer = await answerTo(resolved(drawn, drawnBody));
+      const answer = await answerTo(resolved(drawn, drawnBody, taskId));
       const kind = `${answer.status} ${answer.type.split(';')[0]} ${/"code":(-?\d+)/.exec(answer.text)?.[1] ?? ''}`;
       seen.set(kind, (seen.get(kind) ?? 0) + 1);
       const problem = problemWith(answer);
@@ -249,6 +121,49 @@ test('any body under any headers is answered well and in time', async () => {
     ]),
   );
   expect(seen.size).toBeGreaterThan(8);
+  await expectUnharmed();
+}, 120_000);
+
+test('any body in a session of 2025-11-25 is answered well and in time', async () => {
+  const session = await initialize(scene.a.endpoint, { elicitation: {}, sampling: {} });
+  const inSession = headers.map((drawn) => ({
+    ...drawn,
+    'mcp-session-id': session,
+    'mcp-protocol-version': '2025-11-25',
+  }));
+  const posted = fc.record(
+    {
+      jsonrpc: usually(fc.constant('2.0')),
+      id: usually(fc.oneof(fc.integer(), fc.string())),
+      result: usually(fc.record({ action: usually(fc.constant('accept')), content: junk }, { requiredKeys: [] })),
+      error: usually(fc.record({ code: usually(fc.integer()), message: usually(fc.string()) })),
+    },
+    { requiredKeys: ['jsonrpc', 'id'] },
+  );
+  const cancelled = fc.record({
+    jsonrpc: fc.constant('2.0'),
+    method: fc.constant('notifications/cancelled'),
+    params: fc.oneof(fc.record({ requestId: junk, reason: junk }, { requiredKeys: [] }), junk),
+  });
+  const either = fc.oneof(
+    { weight: 8, arbitrary: bodyOf(messageWith(olderMeta)) },
+    { weight: 1, arbitrary: posted.map((m) => JSON.stringify(m)) },
+    { weight: 1, arbitrary: cancelled.map((m) => JSON.stringify(m)) },
+  );
+  const seen = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(inSession, either, async (drawn, drawnBody) => {
+      const answer = await answerTo(resolved(drawn, drawnBody, taskId));
+      seen.add(`${answer.status} ${answer.type.split(';')[0]}`);
+      const problem = problemWith(answer);
+      if (problem !== undefined)
+        throw new Error(`${problem}: ${answer.status} ${answer.type} ${answer.text.slice(0, 500)}`);
+    }),
+    { numRuns: RUNS, plugins: [fc.interruptAfterTimeLimit(90_000, { failOnInterrupt: true })] },
+  );
+  expect([...seen]).toEqual(
+    expect.arrayContaining(['200 application/json', '200 text/event-stream', '202 ', '400 application/json']),
+  );
   await expectUnharmed();
 }, 120_000);
 
@@ -387,7 +302,7 @@ test('and all of it costs no memory that stays', async () => {
   const used = () => metric(scene.a.endpoint, 'nodejs_heap_size_used_bytes');
   const again = async () => {
     for (const [drawn, drawnBody] of fc.sample(fc.tuple(headers, body), { numRuns: RUNS, seed: 7 })) {
-      await answerTo(resolved(drawn, drawnBody));
+      await answerTo(resolved(drawn, drawnBody, taskId));
     }
   };
   // What comes before has warmed it up.
