@@ -2,7 +2,7 @@
  * What a worker does with a work item that it was handed, decided from the tail that the leader shows.
  *
  * Invariants: a later delivery of the running attempt's item is a takeover, an earlier one is stale, another item beside
- * a running attempt is a twin; delivery counts are compared within one item only; only creation writes the first event
+ * it is a twin, and its heir when the running attempt's item is not there any more (the queue was restored); delivery counts are compared within one item only; only creation writes the first event
  * of a log.
  */
 import { isTerminal, type TaskStatus } from '@taskstream/protocol';
@@ -49,6 +49,8 @@ export interface DispatchInput {
   readonly attemptsMax: number;
   /** Whether the latest attempt was handed over by a drain. */
   readonly handedOver: boolean;
+  /** Whether the running attempt's item, when it is another one, is still in the queue. */
+  readonly otherIsThere: boolean;
   /** Whether the latest attempt suspended the task, and whether there is something by now to go on with. */
   readonly suspended: 'no' | 'waiting' | 'answered';
 }
@@ -64,8 +66,11 @@ export function decideDispatch(input: DispatchInput): DispatchDecision {
     const cause = facts.attempt === 0 ? 'first' : why;
     return { type: 'start', attempt, cause, failures: facts.failures };
   }
-  if (facts.runningItem !== itemId) return { type: 'ack', why: 'twin' };
-  if (input.delivery <= facts.runningDelivery) return { type: 'stale' };
+  if (facts.runningItem !== itemId) {
+    if (input.otherIsThere) return { type: 'ack', why: 'twin' };
+  } else if (input.delivery <= facts.runningDelivery) {
+    return { type: 'stale' };
+  }
   const failures = facts.failures + 1;
   if (failures >= input.attemptsMax) return { type: 'fail', failures };
   return { type: 'start', attempt, cause: 'lease_lost', failures };

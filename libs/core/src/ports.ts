@@ -133,6 +133,8 @@ export interface ClaimedItem {
   term(reason: string): Promise<void>;
   /** The attempt is over, however: whatever keeps the lease by itself stops. */
   forget(): void;
+  /** Whether another item of the same task, by its `itemId`, is still there. @throws TaskstreamError log_unavailable */
+  isThere(itemId: string): Promise<boolean>;
   /** Takes the task's place among the running ones of each scope. False when one is full; then it has taken none. */
   enter(limits: ReadonlyArray<RunningLimit>): Promise<boolean>;
   /** Gives those places up. Before `ack` and before a `nak` with a delay. */

@@ -14,6 +14,7 @@ import type { LeaseKeeper } from './lease-keeper.js';
 import { LogReads } from './log-reads.js';
 import { Mailbox } from './mailbox.js';
 import type { StoreOptions } from './options.js';
+import { requeueMissing, type RequeueReport } from './requeue.js';
 import { RunningLimits } from './running-limits.js';
 import { SpecReads } from './spec-reads.js';
 import { StreamFill } from './stream-fill.js';
@@ -33,6 +34,8 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly events: EventReader & { readonly feeds: number };
   readonly work: WorkQueue;
+  /** Queues the tasks that have lost their work items: after a restore. @throws TaskstreamError log_unavailable, stream_full, format_unknown */
+  requeueMissing(): Promise<RequeueReport>;
   close(): void;
 }
 
@@ -63,6 +66,7 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     attempts: new JetStreamAttemptStore(parts),
     events: hub,
     work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), keeper, onForeign),
+    requeueMissing: () => requeueMissing(parts),
     close: () => {
       offDeletion();
       offDisturbance();

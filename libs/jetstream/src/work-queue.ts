@@ -31,6 +31,19 @@ export async function publishWorkItem(broker: Broker, options: StoreOptions, spe
   });
 }
 
+/** Whether a message of the work stream is there, and an item of the task. */
+async function isQueued(broker: Broker, options: StoreOptions, taskId: string, itemId: string): Promise<boolean> {
+  return whileUnavailable(`looking for an item of ${taskId}`, options.readRetryMsMax, async () => {
+    try {
+      const m = await broker.jsm.streams.getMessage(WORK_STREAM, { seq: Number(itemId) });
+      return m !== null && workTaskId(m.subject) === taskId;
+    } catch (error) {
+      if (isNatsFault(error, 'not_found')) return false;
+      throw error;
+    }
+  });
+}
+
 export class JetStreamWorkQueue implements WorkQueue {
   readonly #broker: Broker;
   readonly #options: StoreOptions;
@@ -121,6 +134,7 @@ export class JetStreamWorkQueue implements WorkQueue {
         }),
       term: (reason) => whenConnected(() => m.term(reason)),
       forget: () => keeper?.release(m.ackSubject),
+      isThere: (itemId) => isQueued(this.#broker, this.#options, taskId, itemId),
       enter: (limits) => this.#limits.enter(taskId, limits),
       leave: (limits) => this.#limits.leave(taskId, limits),
     };

@@ -152,8 +152,14 @@ export class AttemptRun {
       expired: ageMs > this.#options.orphanItemMs,
       attemptsMax: spec?.attemptsMax ?? 1,
       handedOver: tail?.handedOver ?? false,
+      otherIsThere: await this.#otherIsThere(tail),
       suspended: tail?.suspended === true && spec !== undefined ? await this.#suspension(spec) : 'no',
     });
+  }
+
+  async #otherIsThere(tail: Tail | undefined): Promise<boolean> {
+    const { runningItem } = tail ?? {};
+    return runningItem !== undefined && runningItem !== this.#item.itemId && (await this.#item.isThere(runningItem));
   }
 
   async #suspension(spec: TaskSpec): Promise<'waiting' | 'answered'> {

@@ -58,6 +58,13 @@ describe('what is done with an item is decided by the tail', () => {
     expect(told).toEqual([{ what: 'released', fact: { taskId: run.taskId, why } }]);
   });
 
+  it('an item whose running attempt has lost its own: the attempt is taken over', async () => {
+    const task = new FakeTask(specOf(), { attempt: 1, runningItem: 'other' });
+    const { run } = scene(() => 'done', { task, item: { isThere: async (itemId) => itemId !== 'other' } });
+    await run.run();
+    expect(task.journal[0]).toBe('started 2 lease_lost after 1');
+  });
+
   it('a tool that is not here: the item goes back, and nothing is written', async () => {
     const { task, run, told } = scene(() => 'x', { spec: { tool: 'elsewhere' } });
     await run.run();

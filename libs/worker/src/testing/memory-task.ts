@@ -180,6 +180,7 @@ export class MemoryTask implements AttemptStore, MemoryJournal {
       nak: async () => undefined,
       term: async () => void (this.#acked = true),
       forget: () => undefined,
+      isThere: async () => false,
       enter: async () => true,
       leave: async () => undefined,
     };

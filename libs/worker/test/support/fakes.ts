@@ -399,6 +399,7 @@ export function itemOf(task: FakeTask, overrides: Partial<ClaimedItem> = {}): Fa
     nak: async (delayMs) => void task.journal.push(`nak ${delayMs}`),
     term: async () => void task.journal.push('term'),
     forget: () => undefined,
+    isThere: async () => true,
     enter: async () => true,
     leave: async (limits) => {
       if (limits.length > 0) task.journal.push(`leave ${limits.map((l) => l.scope).join(' ')}`);
