@@ -1,50 +1,66 @@
 /** A short run of the chaos on workers, and its judge on logs that are wrong. The long one: `npm run chaos:workers`. */
 import { EVENT_META_KEY, RELATED_TASK_META_KEY, SystemEvent, type TaskEvent } from '@taskstream/protocol';
 import { describe, expect, it } from 'vitest';
-import { judge, parseJournal, type JournalLine } from './checks.js';
+import { judge } from './checks.js';
 import { randomOf } from './faults.js';
-import { playScene, type SceneOptions } from './scene.js';
+import { parseJournal, type JournalLine } from './journal.js';
+import { playScene } from './scene.js';
+import { judgeWaits } from './wait-checks.js';
+import { playWait } from './wait-scene.js';
 
-const SHORT: Omit<SceneOptions, 'fault' | 'everyMs'> = {
-  nodes: 1,
-  seed: 11,
-  workers: 2,
-  tasks: 8,
-  // A task takes longer than the time to the first fault, however fast the machine is.
-  steps: 4,
-  stepMs: 400,
-  strikeMs: 3_000,
-  settleMsMax: 60_000,
-};
+const SHORT = { nodes: 1, seed: 11, workers: 2, leaseMs: 1_000, settleMsMax: 60_000 } as const;
 
 describe('workers that are broken while they work lose nothing', () => {
+  // A task takes longer than the time to the first fault, however fast the machine is.
   it.each([
-    { fault: 'kill', everyMs: 600 },
-    { fault: 'stop', everyMs: 400 },
-    { fault: 'nats', everyMs: 1_000 },
-    { fault: 'scale', everyMs: 300 },
-  ] as const)('by $fault', { timeout: 120_000 }, async ({ fault, everyMs }) => {
-    const result = await playScene({ ...SHORT, fault, everyMs });
+    { fault: 'kill', everyMs: 500, strikeMs: 1_200 },
+    { fault: 'stop', everyMs: 400, strikeMs: 500 },
+    { fault: 'nats', everyMs: 500, strikeMs: 600 },
+    { fault: 'scale', everyMs: 300, strikeMs: 400 },
+  ] as const)('by $fault', { timeout: 120_000 }, async (scene) => {
+    const result = await playScene({ ...SHORT, ...scene, tasks: 6, steps: 4, stepMs: 300 });
     expect(result.faults).toEqual([]);
-    expect(result).toMatchObject({ tasks: 8, completed: 8 });
+    expect(result).toMatchObject({ tasks: 6, completed: 6 });
     expect(result.hits).toBeGreaterThan(0);
   });
 });
 
+it(
+  'tasks that wait hold no slot; answers in any order at any front end wake each once',
+  { timeout: 120_000 },
+  async () => {
+    // Nothing is killed: no lease may run out on a machine that is busy.
+    const waits = { leaseMs: 10_000, slots: 2, frontEnds: 2, tasks: 30, passing: 6, kills: 0 };
+    const result = await playWait({ ...SHORT, ...waits });
+    expect(result.faults).toEqual([]);
+    expect(result).toMatchObject({ tasks: 30, completed: 30, attempts: 60 });
+  },
+);
+
+const taskId = 'd0-AAAAAAAAAAAAAAAAAAAAAA';
+const event = (type: string, attempt: number, payload: Record<string, unknown>, seq: number): TaskEvent => ({
+  taskId,
+  seq,
+  type,
+  payload,
+  _meta: { [RELATED_TASK_META_KEY]: { taskId }, [EVENT_META_KEY]: { at: '', attempt, worker: 'w' } },
+});
+type Row = [type: string, attempt: number, payload: Record<string, unknown>];
+const log = (...rows: Row[]) => [
+  { taskId, events: rows.map(([type, attempt, payload], seq) => event(type, attempt, payload, seq)) },
+];
+
+const line = (what: JournalLine['what'], attempt: number, step: number, value: string): JournalLine => ({
+  what,
+  taskId,
+  attempt,
+  step,
+  value,
+});
+
 describe('the judge', () => {
-  const taskId = 'd0-AAAAAAAAAAAAAAAAAAAAAA';
-  const event = (type: string, attempt: number, payload: Record<string, unknown>, seq: number): TaskEvent => ({
-    taskId,
-    seq,
-    type,
-    payload,
-    _meta: { [RELATED_TASK_META_KEY]: { taskId }, [EVENT_META_KEY]: { at: '', attempt, worker: 'w' } },
-  });
-  const log = (...rows: Array<[string, number, Record<string, unknown>]>) => [
-    { taskId, events: rows.map(([type, attempt, payload], seq) => event(type, attempt, payload, seq)) },
-  ];
   const STEP = 'com.example.chaos.step';
-  const good: Array<[string, number, Record<string, unknown>]> = [
+  const good: Row[] = [
     [SystemEvent.attemptStarted, 1, { attempt: 1 }],
     [STEP, 1, { step: 0, value: 'a' }],
     [SystemEvent.attemptStarted, 2, { attempt: 2 }],
@@ -52,13 +68,6 @@ describe('the judge', () => {
     [STEP, 2, { step: 1, value: 'b' }],
     [SystemEvent.taskStatus, 2, { status: 'completed' }],
   ];
-  const line = (what: 'ran' | 'acknowledged', attempt: number, step: number, value: string): JournalLine => ({
-    what,
-    taskId,
-    attempt,
-    step,
-    value,
-  });
   const journal = [
     line('ran', 1, 0, 'a'),
     line('acknowledged', 1, 0, 'a'),
@@ -93,6 +102,8 @@ describe('the judge', () => {
     ],
     ['a second result', log(...good.with(3, [STEP, 2, { step: 0, value: 'c' }])), journal, /had two results/],
     ['a step told twice', log(...good.toSpliced(4, 0, [STEP, 2, { step: 0, value: 'a' }])), journal, /told twice/],
+    ['a result that an attempt saw alone', log(...good), [...journal, line('saw', 2, 0, 'c')], /attempt 2 saw another/],
+    ['a step that ran twice in an attempt', log(...good), [...journal, line('ran', 2, 1, 'b')], /ran a step twice/],
     ['steps that ran too often', log(...good), [...journal, line('ran', 2, 0, 'a')], /2 steps ran again in 2 attempts/],
     [
       'a result that nobody made',
@@ -107,6 +118,51 @@ describe('the judge', () => {
   it('passes over a line that was cut off', () => {
     const text = `${JSON.stringify(journal[0])}\n{"what":"ra`;
     expect(parseJournal(text)).toEqual([journal[0]]);
+  });
+});
+
+describe('the judge of waits', () => {
+  const QUESTION = { status: 'input_required', inputRequests: { 'text-1': {} } };
+  const done = (text: string) => ({ status: 'completed', result: { structuredContent: { text } } });
+  const good: Row[] = [
+    [SystemEvent.attemptStarted, 1, { cause: 'first' }],
+    [SystemEvent.taskStatus, 1, QUESTION],
+    [SystemEvent.attemptEnded, 1, { reason: 'suspended' }],
+    [SystemEvent.attemptStarted, 2, { cause: 'woken' }],
+    [SystemEvent.taskStatus, 2, done('mine')],
+  ];
+  const journal = [line('answered', 2, 0, 'mine')];
+  const judged = (rows: Row[], lines: JournalLine[] = journal, killedMax = 0) =>
+    judgeWaits(log(...rows), lines, { answers: new Map([[taskId, 'mine']]), killedMax });
+  const killed = good.toSpliced(4, 0, [SystemEvent.attemptStarted, 3, { cause: 'lease_lost' }]);
+
+  it('finds nothing wrong with what is right, nor with as many takeovers as were killed', () => {
+    expect(judged(good)).toEqual({ tasks: 1, completed: 1, events: 5, attempts: 2, stepsAgain: 0, faults: [] });
+    expect(judged(killed, [...journal, line('answered', 3, 0, 'mine')], 1).faults).toEqual([]);
+  });
+
+  it.each([
+    ['nothing at all', judgeWaits([], [], { answers: new Map(), killedMax: 0 }), /nothing was checked/],
+    ['a task that goes on waiting', judged(good.slice(0, 3)), /ended with .*suspended/],
+    ['the answer of another task', judged(good.with(4, [SystemEvent.taskStatus, 2, done('x')])), /is not its answer/],
+    [
+      'a second wake',
+      judged(good.toSpliced(4, 0, [SystemEvent.attemptStarted, 3, { cause: 'woken' }])),
+      /woken, woken/,
+    ],
+    ['a task that was never suspended', judged(good.toSpliced(2, 1)), /suspended 0 times/],
+    [
+      'a question that was asked anew',
+      judged(good.with(1, [SystemEvent.taskStatus, 1, { inputRequests: { a: {}, b: {} } }])),
+      /asked 2 questions/,
+    ],
+    ['a tool without an answer', judged(good, [line('ran', 2, 0, 'mine')]), /was not given an answer/],
+    ['a tool with two', judged(good, [...journal, ...journal]), /answer twice/],
+    ['a tool with another', judged(good, [line('answered', 2, 0, 'x')]), /given another answer/],
+    ['an answer that came too early', judged(good, [line('answered', 1, 0, 'mine')]), /before it was woken/],
+    ['a takeover without a kill', judged(killed), /1 attempts were taken over, no more than 0/],
+  ] as const)('finds %s', (_what, { faults }, fault) => {
+    expect(faults.join('\n')).toMatch(fault);
   });
 });
 

@@ -4,27 +4,7 @@
  * Invariant: a run that checked nothing has failed.
  */
 import { SystemEvent, type TaskEvent } from '@taskstream/protocol';
-import * as z from 'zod';
-
-const JournalLine = z.object({
-  what: z.enum(['ran', 'acknowledged']),
-  taskId: z.string(),
-  attempt: z.int(),
-  step: z.int(),
-  value: z.string(),
-});
-export type JournalLine = z.infer<typeof JournalLine>;
-
-/** A line that its writer did not finish, because it was killed, is none. */
-export function parseJournal(text: string): JournalLine[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      return [JournalLine.parse(JSON.parse(line))];
-    } catch {
-      return [];
-    }
-  });
-}
+import { byTask, type JournalLine } from './journal.js';
 
 export interface TaskLog {
   readonly taskId: string;
@@ -45,13 +25,13 @@ export interface Verdict {
 const STEP = 'com.example.chaos.step';
 
 export function judge(logs: ReadonlyArray<TaskLog>, journal: ReadonlyArray<JournalLine>, steps: number): Verdict {
-  const byTask = groupByTask(journal);
+  const journals = byTask(journal);
   const faults: string[] = [];
   let [completed, events, attempts, stepsAgain] = [0, 0, 0, 0];
   if (logs.length === 0 || journal.length === 0) faults.push('nothing was checked');
   for (const log of logs) {
     const fault = (what: string) => faults.push(`${log.taskId}: ${what}`);
-    const lines = byTask.get(log.taskId) ?? [];
+    const lines = journals.get(log.taskId) ?? [];
     events += log.events.length;
     const last = log.events.at(-1);
     if (last?.type === SystemEvent.taskStatus && last.payload['status'] === 'completed') completed++;
@@ -79,7 +59,13 @@ export function judge(logs: ReadonlyArray<TaskLog>, journal: ReadonlyArray<Journ
     for (const { attempt, step } of lines.filter((line) => line.what === 'acknowledged')) {
       if (!emitted.has(`${attempt}:${step}`)) fault(`step ${step} of attempt ${attempt} was acknowledged and is lost`);
     }
+    for (const { attempt, step, value } of lines.filter((line) => line.what === 'saw')) {
+      if (values.has(step) && values.get(step) !== value)
+        fault(`attempt ${attempt} saw another result of step ${step}`);
+    }
     const ran = lines.filter((line) => line.what === 'ran');
+    const runs = new Set(ran.map((line) => `${line.attempt}:${line.step}`));
+    if (runs.size !== ran.length) fault('an attempt ran a step twice');
     const again = ran.length - new Set(ran.map((line) => line.step)).size;
     stepsAgain += again;
     // Each fault that hits an attempt can hit one step: the one that was under way.
@@ -90,16 +76,6 @@ export function judge(logs: ReadonlyArray<TaskLog>, journal: ReadonlyArray<Journ
     }
   }
   return { tasks: logs.length, completed, events, attempts, stepsAgain, faults };
-}
-
-function groupByTask(journal: ReadonlyArray<JournalLine>): Map<string, JournalLine[]> {
-  const groups = new Map<string, JournalLine[]>();
-  for (const line of journal) {
-    const group = groups.get(line.taskId);
-    if (group === undefined) groups.set(line.taskId, [line]);
-    else group.push(line);
-  }
-  return groups;
 }
 
 function attemptOf(event: TaskEvent): number {

@@ -4,7 +4,7 @@
  * Invariant: which worker or server is hit, and when, comes from the seed alone.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LEASE_MS, type Ground } from './ground.js';
+import type { Ground } from './ground.js';
 
 /** Numbers in [0, 1). */
 export type Random = () => number;
@@ -19,7 +19,7 @@ export function randomOf(seed: number): Random {
   };
 }
 
-function pick<T>(from: ReadonlyArray<T>, random: Random): T | undefined {
+export function pick<T>(from: ReadonlyArray<T>, random: Random): T | undefined {
   return from[Math.floor(random() * from.length)];
 }
 
@@ -39,7 +39,7 @@ async function repeat(everyMs: number, signal: AbortSignal, hit: () => Promise<b
 const kill: Fault = (ground, random, everyMs, signal) =>
   repeat(everyMs, signal, () => {
     const victim = pick(ground.workers.live, random);
-    victim?.kill('SIGKILL');
+    if (victim !== undefined) ground.workers.kill(victim);
     return victim !== undefined;
   });
 
@@ -57,7 +57,7 @@ const stop: Fault = async (ground, random, everyMs, signal) => {
     if (victim === undefined) return false;
     victim.kill('SIGSTOP');
     held.add(victim.pid);
-    const again = delay(LEASE_MS * 2).then(() => {
+    const again = delay(ground.leaseMs * 2).then(() => {
       held.delete(victim.pid);
       stopped.delete(again);
       victim.kill('SIGCONT');

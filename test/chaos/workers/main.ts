@@ -7,8 +7,10 @@ import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { FAULTS, type FaultName } from './faults.js';
 import { playScene, type SceneResult } from './scene.js';
+import { playWait } from './wait-scene.js';
 
-const SCENES = Object.keys(FAULTS) as FaultName[];
+type SceneName = FaultName | 'wait';
+const SCENES: SceneName[] = [...(Object.keys(FAULTS) as FaultName[]), 'wait'];
 
 const HELP = `npm run chaos:workers -- [options]
 
@@ -23,7 +25,7 @@ const Options = z.object({
     .string()
     .default(SCENES.join(','))
     .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(SCENES as [FaultName, ...FaultName[]]))),
+    .pipe(z.array(z.enum(SCENES))),
   nodes: z
     .enum(['1', '3'])
     .default('1')
@@ -32,9 +34,18 @@ const Options = z.object({
   quick: z.boolean().default(false),
 });
 
+const LEASE_MS = 2_000;
 const FULL = { workers: 4, tasks: 200, steps: 20, stepMs: 300, strikeMs: 60_000, settleMsMax: 90_000 };
 const QUICK = { workers: 2, tasks: 12, steps: 4, stepMs: 100, strikeMs: 4_000, settleMsMax: 60_000 };
+const FULL_WAIT = { workers: 4, slots: 10, frontEnds: 3, tasks: 1_000, passing: 100, kills: 5, settleMsMax: 90_000 };
+const QUICK_WAIT = { workers: 2, slots: 4, frontEnds: 2, tasks: 60, passing: 10, kills: 1, settleMsMax: 60_000 };
 const EVERY_MS: Readonly<Record<FaultName, number>> = { kill: 1_000, stop: 1_000, nats: 8_000, scale: 8_000 };
+
+function play(name: SceneName, quick: boolean, common: { nodes: 1 | 3; seed: number; leaseMs: number }) {
+  if (name === 'wait') return playWait({ ...(quick ? QUICK_WAIT : FULL_WAIT), ...common });
+  const everyMs = quick ? EVERY_MS[name] / 4 : EVERY_MS[name];
+  return playScene({ ...(quick ? QUICK : FULL), ...common, fault: name, everyMs });
+}
 
 let parsed: z.ZodSafeParseResult<z.infer<typeof Options>> | undefined;
 try {
@@ -60,16 +71,14 @@ if (parsed?.success === false) {
   process.exitCode = 2;
 } else if (parsed !== undefined) {
   const { only, nodes, quick, seed = Date.now() % 1_000_000 } = parsed.data;
-  const scale = quick ? QUICK : FULL;
   const results: SceneResult[] = [];
   for (const name of only) {
     process.stderr.write(`${name}, ${nodes} node${nodes === 1 ? '' : 's'}, seed ${seed} …\n`);
-    const everyMs = quick ? EVERY_MS[name] / 4 : EVERY_MS[name];
-    results.push(await playScene({ ...scale, fault: name, everyMs, nodes, seed }));
+    results.push(await play(name, quick, { nodes, seed, leaseMs: LEASE_MS }));
   }
   const head = ['scene', 'nodes', 'faults', 'tasks', 'completed', 'attempts', 'events', 'steps again', 'lost', 's'];
   const rows = results.map((r) => [
-    r.fault,
+    r.scene,
     r.nodes,
     r.hits,
     r.tasks,
@@ -82,8 +91,8 @@ if (parsed?.success === false) {
   ]);
   const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   process.stdout.write(`${lines.join('\n')}\n`);
-  for (const { fault, faults } of results)
-    for (const one of faults.slice(0, 20)) process.stdout.write(`${fault}: ${one}\n`);
+  for (const { scene, faults } of results)
+    for (const one of faults.slice(0, 20)) process.stdout.write(`${scene}: ${one}\n`);
   if (results.some((r) => r.faults.length > 0)) {
     process.stdout.write(`Something was lost or wrong. Again with --seed ${seed}\n`);
     process.exitCode = 1;

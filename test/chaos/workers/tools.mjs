@@ -1,6 +1,6 @@
 /**
- * The tool that chaos runs. What it does is also written to a file beside the system, one line each, so that what was
- * acknowledged to it can be held against what the log has.
+ * The tools that chaos runs. What they do is also written to a file beside the system, one line each, so that what
+ * was acknowledged to them can be held against what the log has.
  */
 import { appendFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
@@ -26,10 +26,32 @@ export default [
           await delay(stepMs, undefined, { signal: task.signal });
           return made;
         });
+        note({ what: 'saw', taskId, attempt, step, value });
         await task.emit('com.example.chaos.step', { step, value });
         note({ what: 'acknowledged', taskId, attempt, step, value });
       }
       return `${steps} steps`;
+    },
+  }),
+  defineTool({
+    name: 'chaos_ask',
+    description: 'Asks, and holds no slot until it is answered',
+    inputSchema: z.object({}),
+    retry: { attemptsMax: 1_000 },
+    async run(_input, task) {
+      const question = z.object({ text: z.string() });
+      const { content } = await task.elicit('text', 'Which text?', question, { suspend: true });
+      const text = content?.text ?? 'nothing';
+      note({ what: 'answered', taskId: task.id, attempt: task.attempt, step: 0, value: text });
+      return { content: [], structuredContent: { text } };
+    },
+  }),
+  defineTool({
+    name: 'chaos_pass',
+    description: 'Does nothing',
+    inputSchema: z.object({}),
+    async run() {
+      return 'passed';
     },
   }),
 ];
