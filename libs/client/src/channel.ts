@@ -50,8 +50,11 @@ export interface Channel {
   order(): readonly number[];
   url(endpoint: number): string;
   notify(notice: Notice, also?: OnNotice): void;
-  /** The endpoint is tried last from now on; told only when there is another. */
-  endpointFailed(endpoint: number, message: string, also?: OnNotice): void;
+  /**
+   * The endpoint is tried last for a while; told when it was not before, and there is another. `waitMs`: how long the
+   * client waits before it tries again.
+   */
+  endpointFailed(endpoint: number, message: string, waitMs: number, also?: OnNotice): void;
   /** Sends a request and waits for the head of its response. Throws like `Exchange.read`, and `ClientError`. */
   post(endpoint: number, call: Call, signal: AbortSignal, silenceMs: number): Promise<Posted>;
   /** Nobody asks for the questions of this task any more. */

@@ -110,7 +110,7 @@ export interface Retry {
   readonly cause: ReconnectCause;
   readonly message: string;
   readonly minWaitMs?: number;
-  /** The endpoint is to blame: it is tried last from now on. */
+  /** The endpoint is to blame: it is tried last for a while. */
   readonly blame?: boolean;
   /** No wait for the first try in a row. */
   readonly promptly?: boolean;
@@ -124,10 +124,6 @@ export interface Retry {
 
 /** Gives up what is in flight and takes it up again after a wait; bounded. */
 export function retry(state: Active, env: FollowEnv, r: Retry): FollowStep {
-  const before = [...(r.before ?? []), ...inFlight(state)];
-  if (r.blame === true) {
-    before.push({ type: 'endpoint-failed', endpoint: state.at.endpoint, message: r.message });
-  }
   const spent = settled(state, env).fruitless;
   const fruitless = r.counted === false ? spent : spent + 1;
   if (fruitless > env.limits.attemptsMax) {
@@ -140,6 +136,9 @@ export function retry(state: Active, env: FollowEnv, r: Retry): FollowStep {
   const prompt = r.promptly === true && fruitless <= 1;
   const backoff = prompt ? 0 : backoffMs(Math.max(0, fruitless - 1), env.random, env.limits);
   const waitMs = Math.max(backoff, r.minWaitMs ?? 0);
+  const { endpoint } = state.at;
+  const before = [...(r.before ?? []), ...inFlight(state)];
+  if (r.blame === true) before.push({ type: 'endpoint-failed', endpoint, message: r.message, waitMs });
   const at = { ...state.at, fruitless };
   return {
     state: { phase: 'backing-off', at, resume: r.resume ?? business(state) },
@@ -166,10 +165,8 @@ export function httpError(state: Active, input: InputOf<'http-error'>, env: Foll
   const order = { ...env, endpoints: demote(env.endpoints, state.at.endpoint) };
   const step = carryOn(at, order, business(state));
   const { message } = meaning.failure;
-  return {
-    state: step.state,
-    effects: [...inFlight(state), { type: 'endpoint-failed', endpoint: state.at.endpoint, message }, ...step.effects],
-  };
+  const failed: FollowEffect = { type: 'endpoint-failed', endpoint: state.at.endpoint, message, waitMs: 0 };
+  return { state: step.state, effects: [...inFlight(state), failed, ...step.effects] };
 }
 
 /** The gap that is still to be stated when the log ends before any event came. */

@@ -247,7 +247,7 @@ export class FollowRun implements Follow {
         this.#items.push(effect);
         return;
       case 'endpoint-failed':
-        this.#transport.endpointFailed(effect.endpoint, effect.message, this.#options.onNotice);
+        this.#transport.endpointFailed(effect.endpoint, effect.message, effect.waitMs, this.#options.onNotice);
         return;
       case 'connected':
         this.#notify({ ...effect, taskId, endpoint: this.#transport.url(this.#state.at.endpoint) });

@@ -134,7 +134,8 @@ export type FollowEffect =
   | { readonly type: 'deliver'; readonly seq: number }
   | { readonly type: 'drop'; readonly seq: number }
   | { readonly type: 'gap'; readonly from: number; readonly to: number; readonly restarted: boolean }
-  | { readonly type: 'endpoint-failed'; readonly endpoint: number; readonly message: string }
+  /** `waitMs`: how long it takes until something is tried again. */
+  | { readonly type: 'endpoint-failed'; readonly endpoint: number; readonly message: string; readonly waitMs: number }
   | { readonly type: 'connected'; readonly after: number | undefined }
   | {
       readonly type: 'reconnecting';

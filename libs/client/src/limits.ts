@@ -15,6 +15,10 @@ export interface ClientLimits {
   readonly backoffMaxMs: number;
   /** Longest wait that a server may demand with `Retry-After`. */
   readonly retryAfterMaxMs: number;
+  /** An endpoint that failed is tried last for this long; the time doubles with each failure in a row. */
+  readonly endpointRestBaseMs: number;
+  /** Longest time that an endpoint is tried last. */
+  readonly endpointRestMaxMs: number;
   /** A stream without one byte for this long is given up and resumed. Our servers send a heartbeat each 15 s. */
   readonly silenceTimeoutMs: number;
   /** A stream that stayed alive for this long counts as fruitful, even without an event. */
@@ -47,6 +51,8 @@ export const DEFAULT_LIMITS: ClientLimits = {
   backoffBaseMs: 500,
   backoffMaxMs: 10_000,
   retryAfterMaxMs: 60_000,
+  endpointRestBaseMs: 5_000,
+  endpointRestMaxMs: 300_000,
   silenceTimeoutMs: 45_000,
   steadyAfterMs: 30_000,
   requestTimeoutMs: 60_000,

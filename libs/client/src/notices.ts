@@ -105,7 +105,7 @@ export type Notice =
       readonly eventType: string;
       readonly message: string;
     }
-  /** An endpoint failed; it is tried last from now on. */
+  /** An endpoint failed; it is tried last for a while. */
   | { readonly type: 'endpoint-failed'; readonly endpoint: string; readonly message: string }
   /** The auth hook was asked for fresh headers after a 401. */
   | { readonly type: 'auth-refreshed'; readonly endpoint: string }

@@ -100,17 +100,17 @@ export async function request(transport: Channel, plan: RequestPlan): Promise<Js
     if (trouble.is === 'refused') {
       refusals += 1;
       if (refusals >= transport.endpoints.length) throw new ClientError(trouble.failure);
-      transport.endpointFailed(endpoint, trouble.failure.message, plan.onNotice);
+      transport.endpointFailed(endpoint, trouble.failure.message, 0, plan.onNotice);
       continue;
     }
-    if (trouble.blame) transport.endpointFailed(endpoint, trouble.failure.message, plan.onNotice);
+    const { message } = trouble.failure;
+    const waitMs = Math.max(backoffMs(tries - 1, Math.random(), limits), trouble.minWaitMs);
+    if (trouble.blame) transport.endpointFailed(endpoint, message, waitMs, plan.onNotice);
     if (trouble.executed && !plan.repeatable) {
-      const message = `${trouble.failure.message}; the server may have executed ${plan.call.method}`;
-      throw new ClientError({ code: 'maybe_executed', message });
+      const executed = `${message}; the server may have executed ${plan.call.method}`;
+      throw new ClientError({ code: 'maybe_executed', message: executed });
     }
     if (tries >= limits.requestAttemptsMax) throw new ClientError(trouble.failure);
-    const waitMs = Math.max(backoffMs(tries - 1, Math.random(), limits), trouble.minWaitMs);
-    const { message } = trouble.failure;
     transport.notify({ type: 'retrying-request', method: plan.call.method, waitMs, message }, plan.onNotice);
     await pause(waitMs, plan.signal);
   }

@@ -18,6 +18,7 @@ import {
   type Reply,
   type Sent,
 } from './channel.js';
+import { afterFailure, endpointOrder, isResting, type EndpointRest } from './endpoint-health.js';
 import { CLIENT_INFO, PROTOCOL_VERSION, withEnvelope } from './envelope.js';
 import { ClientError } from './errors.js';
 import { encodeHeaderValue } from './header-values.js';
@@ -63,7 +64,7 @@ export class Transport implements Channel, HttpSender {
   readonly endpoints: readonly string[];
   readonly #options: ConnectionOptions;
   readonly #fetch: typeof globalThis.fetch;
-  #order: readonly number[];
+  readonly #rests: (EndpointRest | undefined)[];
   #lastId = 0;
   #refreshing: Promise<Readonly<Record<string, string>>> | undefined;
   /** Endpoints that have answered in 2026-07-28. */
@@ -74,7 +75,7 @@ export class Transport implements Channel, HttpSender {
   constructor(options: ConnectionOptions) {
     this.limits = parseLimits(options.limits);
     this.endpoints = parseEndpoints(options.endpoints);
-    this.#order = this.endpoints.map((_url, at) => at);
+    this.#rests = this.endpoints.map(() => undefined);
     this.#options = options;
     const { revision = 'auto' } = options;
     if (!REVISIONS.includes(revision)) {
@@ -85,7 +86,7 @@ export class Transport implements Channel, HttpSender {
   }
 
   order(): readonly number[] {
-    return this.#order;
+    return endpointOrder(this.#rests, performance.now());
   }
 
   url(endpoint: number): string {
@@ -101,9 +102,11 @@ export class Transport implements Channel, HttpSender {
     }
   }
 
-  endpointFailed(endpoint: number, message: string, also?: OnNotice): void {
-    if (this.#order.length < 2 || this.#order.at(-1) === endpoint) return;
-    this.#order = [...this.#order.filter((other) => other !== endpoint), endpoint];
+  endpointFailed(endpoint: number, message: string, waitMs: number, also?: OnNotice): void {
+    const nowMs = performance.now();
+    const before = this.#rests[endpoint];
+    this.#rests[endpoint] = afterFailure(before, nowMs + waitMs, this.limits);
+    if (this.endpoints.length < 2 || isResting(before, nowMs)) return;
     this.notify({ type: 'endpoint-failed', endpoint: this.url(endpoint), message }, also);
   }
 

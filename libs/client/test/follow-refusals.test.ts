@@ -132,7 +132,6 @@ describe('endpoints and credentials', () => {
     expect(run.notices.flatMap((notice) => (notice.type === 'endpoint-failed' ? [notice.endpoint] : []))).toEqual([
       bad.url,
       good.url,
-      bad.url,
     ]);
   });
 

@@ -3,7 +3,7 @@
  *
  * Invariant: nothing here reads a clock or the system's randomness, so a seed is a run.
  */
-import { demote } from '../../../libs/client/src/follow-classify.js';
+import { afterFailure, endpointOrder, type EndpointRest } from '../../../libs/client/src/endpoint-health.js';
 import { followStart, followStep } from '../../../libs/client/src/follow-state.js';
 import type { FollowEffect, FollowInput, FollowState } from '../../../libs/client/src/follow-types.js';
 import { DEFAULT_LIMITS } from '../../../libs/client/src/limits.js';
@@ -52,7 +52,7 @@ export function simulate(seed: number): SimulatedRun {
   const limits = { ...DEFAULT_LIMITS, attemptsMax: random.pick([5, 30, 200]) };
 
   let nowMs = startMs;
-  let endpoints: readonly number[] = Array.from({ length: world.endpoints }, (_value, at) => at);
+  const rests: (EndpointRest | undefined)[] = Array.from({ length: world.endpoints }, () => undefined);
   let state = followStart(after);
   let stream: Stream | undefined;
   let silentSinceMs = nowMs;
@@ -95,7 +95,7 @@ export function simulate(seed: number): SimulatedRun {
         items.push({ ...effect, atMs: nowMs });
         return undefined;
       case 'endpoint-failed':
-        endpoints = demote(endpoints, effect.endpoint);
+        rests[effect.endpoint] = afterFailure(rests[effect.endpoint], nowMs + effect.waitMs, limits);
         return undefined;
       default:
         return undefined;
@@ -120,6 +120,7 @@ export function simulate(seed: number): SimulatedRun {
     if (steps >= STEPS_MAX) throw new Error(`Seed ${seed} hangs in ${state.phase} after ${STEPS_MAX} steps`);
     const input = next();
     cells.add(`${state.phase} × ${input.type}`);
+    const endpoints = endpointOrder(rests, nowMs);
     const step = followStep(state, input, { limits, onEventsGone: policy, nowMs, random: random.next(), endpoints });
     trace.push(
       `${nowMs} ${state.phase} ${JSON.stringify(input)} → ${step.state.phase} ${JSON.stringify(step.effects)}`,

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from .errors import ClientError, ShapeError, WireFault
+from .health import Rest, after_failure, endpoint_order, is_resting
 from .http1 import Endpoint, Response, parse_endpoint, request_bytes
 from .limits import Limits
-from .script import Call, Close, Connect, Receive, Script, Send
+from .script import Call, Close, Connect, Now, Receive, Script, Send
 from .sse import SseParser
 from .types import AuthHook, Era, Headers, Json, Notice, OnNotice
 from .wire import Message, parse_message
@@ -92,14 +93,15 @@ class Service:
     auth: AuthHook | None
     on_notice: OnNotice | None
     capabilities: Json
-    order: list[int]
+    rests: list[Rest | None]
+    """Of the endpoints, which of them failed and are tried last."""
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     """Of requests; safe to share between threads."""
     session_id: str | None = None
     initialized: bool = False
 
-    def best(self) -> int:
-        return self.order[0]
+    def best(self) -> Script[int]:
+        return endpoint_order(self.rests, (yield Now()))[0]
 
     def notify(self, notice: Notice) -> Script[None]:
         if self.on_notice is None:
@@ -111,12 +113,16 @@ class Service:
         except Exception as error:
             raise ClientError("callback_failed", "on_notice raised") from error
 
-    def endpoint_failed(self, endpoint: int, message: str) -> Script[None]:
-        """The endpoint is tried last from now on; told only when there is another."""
-        if len(self.order) < 2 or self.order[-1] == endpoint:
-            return
-        self.order = [other for other in self.order if other != endpoint] + [endpoint]
-        yield from self.notify(Notice("endpoint-failed", message, endpoint=self.endpoints[endpoint].url))
+    def endpoint_failed(self, endpoint: int, message: str, wait_ms: float = 0) -> Script[None]:
+        """The endpoint is tried last for a while; told when it was not before, and there is another.
+
+        ``wait_ms``: how long the client waits before it tries again.
+        """
+        now_ms = yield Now()
+        before = self.rests[endpoint]
+        self.rests[endpoint] = after_failure(before, now_ms + wait_ms, self.limits)
+        if len(self.rests) > 1 and not is_resting(before, now_ms):
+            yield from self.notify(Notice("endpoint-failed", message, endpoint=self.endpoints[endpoint].url))
 
 
 def make_service(
@@ -140,7 +146,7 @@ def make_service(
     declared: dict[str, Any] = {"elicitation": {}} if asks else {}
     declared.update(capabilities or {})
     return Service(
-        parsed, era, limits or Limits(), headers or {}, auth, on_notice, declared, order=list(range(len(parsed)))
+        parsed, era, limits or Limits(), headers or {}, auth, on_notice, declared, rests=[None] * len(parsed)
     )
 
 

@@ -132,7 +132,7 @@ class Reader:
         yield Close(exchange.connection)
 
     def _open(self, request: Request, silence_ms: int) -> Script[Exchange]:
-        self._endpoint = endpoint = self._service.best()
+        self._endpoint = endpoint = yield from self._service.best()
         try:
             yield from ensure_session(self._service, endpoint)
             posted = yield from post(self._service, endpoint, request, silence_ms)

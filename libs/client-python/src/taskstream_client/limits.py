@@ -22,6 +22,10 @@ class Limits:
     """Longest wait before a reconnect."""
     retry_after_max_ms: int = 60_000
     """Longest wait that a server may demand with ``Retry-After``."""
+    endpoint_rest_base_ms: int = 5_000
+    """An endpoint that failed is tried last for this long; the time doubles with each failure in a row."""
+    endpoint_rest_max_ms: int = 300_000
+    """Longest time that an endpoint is tried last."""
     connect_timeout_ms: int = 10_000
     """A connection that is not made in this time is given up."""
     silence_timeout_ms: int = 45_000

@@ -34,7 +34,7 @@ def answer_request(service: Service, ask: OnInputRequest, message: Message, sile
     params = message.params if isinstance(message.params, dict) else {}
     answer = yield from ask_application(ask, str(message.id), InputRequest(message.method, params))
     response = {"jsonrpc": "2.0", "id": message.id, "result": answer}
-    yield from send_message(service, service.best(), response, silence_ms)
+    yield from send_message(service, (yield from service.best()), response, silence_ms)
 
 
 class Questions:
@@ -83,7 +83,7 @@ class Questions:
 
         what = Request("tasks/result", {"taskId": self._task_id}, name=self._task_id)
         try:
-            posted = yield from post(service, service.best(), what, service.limits.request_timeout_ms)
+            posted = yield from post(service, (yield from service.best()), what, service.limits.request_timeout_ms)
             if isinstance(posted, Exchange):
                 yield from receive(posted, quiet_ms, on_request)
         except (OSError, WireFault):

@@ -70,7 +70,7 @@ def request(
     refusals, renewed, tries = 0, False, 0
     while True:
         tries += 1
-        endpoint = service.best()
+        endpoint = yield from service.best()
         executed, wait_ms, blame = True, 0, True
         try:
             yield from ensure_session(service, endpoint)
@@ -105,13 +105,13 @@ def request(
             failure = ClientError(meaning.cause, meaning.message)
             wait_ms, blame = meaning.min_wait_ms, meaning.cause == "unavailable"
             executed = blame and not (isinstance(answer, HttpRefusal) and answer.status == 503)
+        wait_ms = max(wait_ms, limits.backoff_ms(tries - 1, (yield Random())))
         if blame:
-            yield from service.endpoint_failed(endpoint, failure.args[0])
+            yield from service.endpoint_failed(endpoint, failure.args[0], wait_ms)
         if executed and not repeatable:
             raise ClientError("maybe_executed", f"{what.method} was cut off and may have been executed") from failure
         if tries >= limits.request_attempts_max:
             raise failure
-        wait_ms = max(wait_ms, limits.backoff_ms(tries - 1, (yield Random())))
         yield from service.notify(Notice("retrying-request", f"{what.method}: {failure.args[0]}", wait_ms=wait_ms))
         yield Sleep(wait_ms)
 

@@ -57,16 +57,16 @@ class Tries:
     def back_off(self, retry: Retry, endpoint: int, after: int | None) -> Script[None]:
         """@raises ClientError when nothing came for too many tries"""
         service, text = self._service, str(retry)
-        if retry.blame:
-            yield from service.endpoint_failed(endpoint, text)
         self.settle()
         self.fruitless += 1 if retry.counted else 0
-        if self.fruitless > service.limits.attempts_max:
-            raise exhausted(retry.cause, text, retry.gap, service.limits) from retry
         wait_ms = 0
         if not (retry.promptly and self.fruitless <= 1):
             wait_ms = service.limits.backoff_ms(max(0, self.fruitless - 1), (yield Random()))
         wait_ms = max(wait_ms, retry.min_wait_ms)
+        if retry.blame:
+            yield from service.endpoint_failed(endpoint, text, wait_ms)
+        if self.fruitless > service.limits.attempts_max:
+            raise exhausted(retry.cause, text, retry.gap, service.limits) from retry
         url = service.endpoints[endpoint].url
         notice = Notice("reconnecting", text, cause=retry.cause, endpoint=url, after=after, wait_ms=wait_ms)
         yield from service.notify(notice)
