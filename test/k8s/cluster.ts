@@ -8,7 +8,7 @@ import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import type { IConfigMap, IContainer, IPodSpec, ISecret, IService } from 'kubernetes-models/v1';
 import type { IGateway, IHTTPRoute } from '@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1';
 import type { IScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1';
-import type { IPodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import type { IPodMonitor, IPrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { FrontEndConfig, OTHER_KEYS as FRONT_END_OTHER_KEYS } from '../../services/front-end/src/config.js';
 import { OTHER_KEYS as WORKER_OTHER_KEYS, WorkerConfig } from '../../services/worker/src/config.js';
 import { imageOf, type Image, type Stage } from '../deploy/dockerfile.js';
@@ -31,6 +31,7 @@ interface Kinds {
   Gateway: IGateway;
   HTTPRoute: IHTTPRoute;
   PodMonitor: IPodMonitor;
+  PrometheusRule: IPrometheusRule;
 }
 
 export type Labels = Readonly<Record<string, string>>;

@@ -49,6 +49,8 @@ export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (li
     'how',
   ]);
   const foreign = counter('foreign_messages', 'Messages in our subjects that are not ours; they are passed over');
+  // An alert sees the first failure only when it has seen none before.
+  for (const code of ['log_unavailable', 'stream_full', 'payload_too_large', 'data_lost']) failed.inc({ code }, 0);
   return {
     limitHit,
     packAppended(count, size, ackMs) {

@@ -39,7 +39,10 @@ export function createOpsHandler(parts: {
 
   return (request, response) => {
     answer(request, response).catch((error: unknown) => {
-      logger.error({ err: error, path: request.url }, 'an operations request failed');
+      logger.error(
+        { err: error, path: request.url },
+        'an operations request failed and was answered with 500; please report it with this line',
+      );
       if (!response.headersSent) sendJson(response, 500, { error: 'The metrics could not be collected; see the log' });
     });
   };

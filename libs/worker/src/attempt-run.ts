@@ -364,8 +364,9 @@ export class AttemptRun {
         timers.push(
           afterMs(this.#options.stopGraceMs, () => {
             const { stopGraceMs: graceMs } = this.#options;
-            const { taskId } = spec;
-            this.#observer.stopIgnored({ taskId, attempt: log.attempt, tool: spec.tool, why: reason.type, graceMs });
+            const { taskId, tool: name, traceparent } = spec;
+            const who = { taskId, attempt: log.attempt, tool: name, traceparent };
+            this.#observer.stopIgnored({ ...who, why: reason.type, graceMs });
             resolve({ type: 'silent', why: `ignored: ${reason.type}` });
           }),
         );

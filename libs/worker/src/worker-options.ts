@@ -89,6 +89,7 @@ export interface WorkerObserver {
     readonly taskId: string;
     readonly attempt: number;
     readonly tool: string;
+    readonly traceparent: string | undefined;
     readonly why: 'cancel' | 'hand_over' | 'expired' | 'suspend';
     readonly graceMs: number;
   }): void;

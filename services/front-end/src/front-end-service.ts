@@ -101,7 +101,12 @@ export class FrontEndService {
       onStatus: (type, detail) => {
         if (type === 'disconnect') this.#readiness.fail('nats', 'disconnected');
         if (type === 'reconnect') this.#readiness.pass('nats');
-        if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
+        if (type === 'disconnect')
+          this.#logger.warn(
+            { detail },
+            'lost the connection to NATS; reconnecting for ever, look at the servers if it lasts',
+          );
+        else if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
       },
     }).catch((error: unknown) => {
       throw natsUnreachable(config, error);
@@ -168,7 +173,11 @@ export class FrontEndService {
       allowedOrigins: config.allowedOrigins,
       ops: this.#ops === undefined ? opsHandler : undefined,
       onError: (error) => this.#logger.debug({ err: error }, 'a request was refused'),
-      onFault: (error) => this.#logger.error({ err: error }, 'a request failed'),
+      onFault: (error) =>
+        this.#logger.error(
+          { err: error },
+          'a request failed and was answered with an error; please report it with this line',
+        ),
     });
     this.#app = app;
     catalogue.onChange(() => app.toolsChanged());

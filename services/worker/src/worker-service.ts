@@ -87,7 +87,12 @@ export class WorkerService {
       onStatus: (type, detail) => {
         if (type === 'disconnect') this.#readiness.fail('nats', 'disconnected');
         if (type === 'reconnect') this.#readiness.pass('nats');
-        if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
+        if (type === 'disconnect')
+          this.#logger.warn(
+            { detail },
+            'lost the connection to NATS; reconnecting for ever, look at the servers if it lasts',
+          );
+        else if (type !== 'ping') this.#logger.info({ type, detail }, 'nats');
       },
     }).catch((error: unknown) => {
       throw natsUnreachable(config, error);
@@ -208,6 +213,9 @@ export class WorkerService {
     });
     return {
       attemptStarted: ({ cause, tool, waitMs, ...context }) => {
+        // Alerts see the first of them only when they have seen none before.
+        started.inc({ tool, cause: 'lease_lost' }, 0);
+        ignored.inc({ tool }, 0);
         started.inc({ tool, cause });
         if (waitMs !== undefined) wait.observe({ tool }, waitMs / 1_000);
         taskLogger(this.#logger, context).info({ tool, cause, waitMs }, 'attempt started');
@@ -238,7 +246,11 @@ export class WorkerService {
         if (limit !== undefined) limitHit(limit);
         taskLogger(this.#logger, context).info({ why }, 'item released without an attempt');
       },
-      pullFailed: ({ queue, error }) => this.#logger.warn({ queue, err: error }, 'pulling work failed; trying again'),
+      pullFailed: ({ queue, error }) =>
+        this.#logger.warn(
+          { queue, err: error },
+          'pulling work failed; trying again, look at NATS and its stream WORK if it lasts',
+        ),
       stuck: ({ abandoned }) => {
         this.#logger.fatal({ abandoned }, 'every slot is held by a tool that does not stop: ending this worker');
         // The same way out as from outside: a supervisor starts a fresh one.

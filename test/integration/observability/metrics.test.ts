@@ -64,6 +64,10 @@ describe('metrics', () => {
     await reaches(frontEnd, 'taskstream_events_delivered_total').toBe(2 * live.params.length);
     await reaches(worker, 'taskstream_attempts_started_total', { tool: 'count', cause: 'first' }).toBe(1);
     await reaches(worker, 'taskstream_attempts_ended_total', { tool: 'count', how: 'completed' }).toBe(1);
+    // What an alert counts the increase of is there before it happens.
+    expect(await sample(worker, 'taskstream_attempts_started_total', { tool: 'count', cause: 'lease_lost' })).toBe(0);
+    expect(await sample(worker, 'taskstream_stops_ignored_total', { tool: 'count' })).toBe(0);
+    expect(await sample(worker, 'taskstream_append_failures_total', { code: 'data_lost' })).toBe(0);
     await reaches(worker, 'taskstream_queue_wait_seconds_count', { tool: 'count' }).toBe(1);
     await reaches(worker, 'taskstream_nats_connected').toBe(1);
     await reaches(worker, 'taskstream_nats_rtt_seconds').toBeGreaterThan(0);

@@ -68,8 +68,8 @@ export function observeStreams(
     },
     caughtUp: (ms) => replay.observe(ms / 1_000),
     ended: (reason) => ended.inc({ reason }),
-    failed(taskId, error) {
-      const log = taskLogger(logger, { taskId });
+    failed(taskId, error, traceparent) {
+      const log = taskLogger(logger, { taskId, traceparent });
       if (isTaskstreamError(error) && !error.retryable) log.info({ code: error.code }, 'a stream was refused');
       else log.warn({ err: error }, 'a stream ended early; its client resumes');
     },

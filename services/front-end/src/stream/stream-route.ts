@@ -156,7 +156,7 @@ export async function openStream(
     session = await parts.events.open(taskId, after);
   } catch (error) {
     place.release();
-    observer.failed(taskId, error);
+    observer.failed(taskId, error, taskTrace);
     return refuse(wireErrorOf(error, taskId, after));
   }
   // The client may have gone meanwhile; from here to the writer nothing waits.

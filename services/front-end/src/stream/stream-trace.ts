@@ -40,7 +40,7 @@ export function traceStream(tracing: Tracing, observer: StreamObserver, stream: 
     },
     failed(task, error) {
       span.end({ ...counts(), 'taskstream.reason': 'fault' }, error);
-      observer.failed(task, error);
+      observer.failed(task, error, taskTrace);
     },
   };
 }

@@ -31,7 +31,8 @@ export interface StreamObserver {
   /** Everything that lay in the log when the stream was opened has been written. */
   caughtUp(ms: number): void;
   ended(reason: StreamEndReason | 'client' | 'gone' | 'fault'): void;
-  failed(taskId: string, error: unknown): void;
+  /** `traceparent`: what the task was created with, where it is known. */
+  failed(taskId: string, error: unknown, traceparent?: string): void;
 }
 
 export class StreamWriter implements KeptAlive {
