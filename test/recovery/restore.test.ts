@@ -56,7 +56,7 @@ beforeAll(async () => {
   const done = await begin('count', { n: 30 });
   suspended = await begin('ask', { names: ['colour'], suspend: true });
   const ends = await begin('count', { n: 60, everyMs: 20 });
-  const runs = await begin('batch', { n: 80, everyMs: 20 });
+  const runs = await begin('batch', { n: 50, everyMs: 20 });
   const waits = await begin('count', { n: 5 }, { startAt: new Date(Date.now() + 2_500).toISOString() });
   await waitFor(async () => (await over(done)) && (await further(ends, 10)) && (await further(runs, 10)));
   await waitFor(async () => (await on.store.attempts.readTail(suspended.taskId))?.suspended === true);
@@ -64,7 +64,7 @@ beforeAll(async () => {
   // While they run: a backup asks nobody to stop.
   early = await takeBackup(first);
   await waitFor(() => over(ends));
-  const later = await begin('count', { n: 80, everyMs: 20 });
+  const later = await begin('count', { n: 50, everyMs: 20 });
   const queued = await begin('count', { n: 4 }, { queue: 'default', priority: 8 });
   await waitFor(() => further(later, 10));
   late = await takeBackup([...first, later, queued]);

@@ -41,10 +41,10 @@ export interface TestNats extends AsyncDisposable {
   readonly url: string;
 }
 
-/** `syncInterval` as nats-server writes it; absent: its own default. */
-export async function startNats(syncInterval?: string): Promise<TestNats> {
+/** `syncInterval` as nats-server writes it; absent: its own default. `extraConfig`: lines of its configuration. */
+export async function startNats(syncInterval?: string, extraConfig?: string): Promise<TestNats> {
   const { dir, remove } = await directory();
-  const server = await startNatsServer({ binary: await binary(), dataDir: dir, syncInterval });
+  const server = await startNatsServer({ binary: await binary(), dataDir: dir, syncInterval, extraConfig });
   return {
     server,
     url: server.url,

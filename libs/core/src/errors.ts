@@ -11,7 +11,10 @@ const TABLE = {
   data_lost: { retryable: false, next: 'see docs/failure-semantics.md: acknowledged events are missing from the log' },
   log_unavailable: { retryable: true, next: 'check that NATS JetStream is up and has a leader for the stream' },
   format_unknown: { retryable: true, next: 'upgrade this node: a later release wrote it (docs/recovery.md)' },
-  stream_full: { retryable: false, next: 'raise max_bytes of the stream, add shards, or shorten retention' },
+  stream_full: {
+    retryable: false,
+    next: 'raise max_bytes of the stream or the storage limit of the NATS account, add shards, or shorten retention',
+  },
   payload_too_large: { retryable: false, next: 'send less, or refer to a resource instead of embedding it' },
   invalid_event: { retryable: false, next: 'emit a JSON object under a vendor-prefixed type' },
   emit_overflow: { retryable: false, next: 'await task.emit, or raise emitQueueBytesMax' },

@@ -34,6 +34,9 @@ export interface BrokerOptions {
 
 const LEADER_ELECTED = '$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.>';
 
+/** Of one attempt to connect: a server at its `max_connections` closes the connection, and the client waits on. */
+const ATTEMPT_MS_MAX = 5_000;
+
 /** @throws the client's own error when no server answers within `connectMsMax` */
 export async function connectBroker(options: BrokerOptions): Promise<Broker> {
   const nc = await connectWithin(options);
@@ -90,6 +93,7 @@ async function connectWithin(options: BrokerOptions): Promise<NatsConnection> {
         servers: options.servers,
         name: options.name,
         maxReconnectAttempts: -1,
+        timeout: Math.min(options.connectMsMax, ATTEMPT_MS_MAX),
         reconnectTimeWait: 100,
         reconnectJitter: 100,
         pingInterval: options.pingMs ?? 2_000,

@@ -33,6 +33,10 @@ const BY_CODE: Readonly<Record<number, NatsFault>> = {
   10076: 'unavailable',
   10118: 'unavailable',
   10167: 'unavailable',
+  // The storage of the account, of the server: whoever writes can do as little about it as about a full stream.
+  10002: 'stream_full',
+  10023: 'stream_full',
+  10047: 'stream_full',
   10054: 'too_large',
   10060: 'wrong_stream',
   10059: 'not_found',

@@ -12,7 +12,7 @@ export function natsUnreachable(
   const where = config.natsUrl.map((url) => String(maskCredentials(url))).join(', ');
   const why = error instanceof Error ? String(maskCredentials(error.message)) : String(error);
   return new ServiceError(
-    `NATS at ${where} took no connection within ${config.connectMsMax} ms: ${why}; check natsUrl, natsToken and the servers, or raise connectMsMax`,
+    `NATS at ${where} took no connection within ${config.connectMsMax} ms: ${why}; check natsUrl, natsToken and the servers (their logs, their max_connections), or raise connectMsMax`,
     { cause: error },
   );
 }
