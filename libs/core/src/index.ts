@@ -8,6 +8,7 @@ export {
   type SearchState,
   type SearchStep,
 } from './cursor-search.js';
+export { deadlineOf, type Deadline } from './deadline.js';
 export { backoffMs, decideDispatch, type AttemptFacts, type DispatchDecision, type DispatchInput } from './dispatch.js';
 export { attemptName, isTaskstreamError, TaskstreamError, type ErrorCode } from './errors.js';
 export { encodePayload } from './event-payload.js';
@@ -66,6 +67,7 @@ export {
   type SessionState,
   type SessionStep,
 } from './stream-session.js';
+export { decideRepair, PARENT_OVER, type Repair, type SweptTask } from './sweep.js';
 export { NOTHING_TAKEN, takeCommand } from './taking.js';
 export { formatTaskId, parseTaskId, TASK_ID_LENGTH_MAX, TASK_ID_RANDOM_LENGTH, type TaskPlace } from './task-id.js';
 export {

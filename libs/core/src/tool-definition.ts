@@ -44,5 +44,7 @@ export const ToolDefinition = z.looseObject({
   priority: z.int().min(0).max(PRIORITY_MAX).optional(),
   /** Of calls that name none: how long after its creation a task may start. */
   delayMs: z.int().nonnegative().optional(),
+  /** The longest time from a task's creation, or its start time, to its end. Absent: its ttl alone ends it. */
+  taskTimeoutMs: z.int().positive().optional(),
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;

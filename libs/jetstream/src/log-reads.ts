@@ -157,6 +157,25 @@ export class LogReads {
    */
   async page(at: TaskAddress, position: number, messages = this.#options.historyBatchMessages): Promise<LogPage> {
     const packs: StoredPack[] = [];
+    const next = await this.someOf(at.stream, at.evt, position, messages, (m) => {
+      // The packs of a page come and go together: none of them needs bytes of its own.
+      const pack = this.#decode(at, m, m.data);
+      if (pack !== undefined) packs.push(pack);
+    });
+    return { packs, next };
+  }
+
+  /**
+   * Hands out messages of any subjects from some replica, in order, from a position on; at most `messages` or what the
+   * options say. Resolves with the position after the last, or `position` when there was none, which proves nothing.
+   */
+  async someOf(
+    stream: string,
+    subjects: string,
+    position: number,
+    messages: number,
+    onMessage: (m: StoredMsg) => void,
+  ): Promise<number> {
     let next = position;
     let received = 0;
     let refused: Error | undefined;
@@ -165,9 +184,9 @@ export class LogReads {
       end = resolve;
     });
     // Read as an iterator, every page would leave its subscription behind, here and on the server.
-    const batch = await this.#broker.jsm.direct.getBatch(at.stream, {
+    const batch = await this.#broker.jsm.direct.getBatch(stream, {
       seq: position,
-      next_by_subj: at.evt,
+      next_by_subj: subjects,
       batch: Math.min(messages, this.#options.historyBatchMessages),
       max_bytes: this.#options.historyBatchBytes,
       callback: (done, m) => {
@@ -175,9 +194,7 @@ export class LogReads {
         received++;
         if (refused !== undefined) return;
         try {
-          // The packs of a page come and go together: none of them needs bytes of its own.
-          const pack = this.#decode(at, m, m.data);
-          if (pack !== undefined) packs.push(pack);
+          onMessage(m);
           next = m.seq + 1;
         } catch (error) {
           refused = error as Error;
@@ -194,8 +211,8 @@ export class LogReads {
     clearInterval(deadline);
     if (err !== undefined && !isNatsFault(err, 'not_found', 'unavailable')) throw err;
     // What lies below it is readable.
-    if (refused !== undefined && packs.length === 0) throw refused;
-    return { packs, next };
+    if (refused !== undefined && next === position) throw refused;
+    return next;
   }
 
   /** The last message of any subject of a stream, from the leader. */

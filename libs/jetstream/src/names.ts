@@ -15,7 +15,7 @@
  * | consumers `FIRST_`, `QUEUE_`, `LAST_`, `REST_<queue>` on `WORK` | leases, one a line | for ever            |
  * | `work.hold.<scope>.<taskId>` in `WORK`    | one running task of a limited scope | until its attempt ends  |
  * | bucket `TASKSTREAM_TOOLS`, key: tool name | tool definitions               | until removed                |
- * | bucket `TASKSTREAM_QUESTIONS`             | who puts a question to a client| an hour                      |
+ * | bucket `TASKSTREAM_QUESTIONS`             | who puts a question to a client, who sweeps | an hour         |
  * | `ctl.cancelled`                           | cancelled requests, core only  | not stored                   |
  * | `ctl.deleted`                             | removed tasks, core only       | not stored                   |
  */
@@ -79,6 +79,12 @@ function subject(kind: 'evt' | 'spec' | 'cmd', place: TaskPlace, taskId: string)
   return `${kind}.${place.retentionClass}.${place.shard}.${taskId}`;
 }
 
+/** The place whose tasks a stream holds; undefined for a stream of another kind. */
+export function placeOfStream(name: string): TaskPlace | undefined {
+  const [, retentionClass, shard] = /^TASKS_([a-z]{1,8})_(\d{1,5})$/.exec(name) ?? [];
+  return retentionClass === undefined ? undefined : { retentionClass, shard: Number(shard) };
+}
+
 export function evtSubject(place: TaskPlace, taskId: string): string {
   return subject('evt', place, taskId);
 }
@@ -100,6 +106,11 @@ export function stateSubject(place: TaskPlace, taskId: string, kind: 'step' | 'c
 /** Every message of a task but its state, in one pattern. */
 export function taskSubjects(place: TaskPlace, taskId: string): string {
   return `*.${place.retentionClass}.${place.shard}.${taskId}`;
+}
+
+/** The specs of all tasks of a stream. */
+export function specSubjects(place: TaskPlace): string {
+  return subject('spec', place, '*');
 }
 
 /** Everything that attempts of a task have left for later ones. */

@@ -51,6 +51,9 @@ export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (li
   const foreign = counter('foreign_messages', 'Messages in our subjects that are not ours; they are passed over');
   // An alert sees the first failure only when it has seen none before.
   for (const code of ['log_unavailable', 'stream_full', 'payload_too_large', 'data_lost']) failed.inc({ code }, 0);
+  const sweeps = counter('sweeps', 'Sweeps over all tasks that this process has ended, by how', ['how']);
+  const swept = counter('swept_tasks', 'Tasks that those sweeps passed');
+  const repaired = counter('tasks_repaired', 'Tasks that a sweep set right, by how', ['how']);
   return {
     limitHit,
     packAppended(count, size, ackMs) {
@@ -72,6 +75,18 @@ export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (li
         { subject, streamSeq },
         'a message that is not ours was passed over; see who may publish to this subject',
       );
+    },
+    taskRepaired({ taskId, how }) {
+      repaired.inc({ how });
+      log.warn({ taskId, how }, 'a sweep set a task right that nothing else would have brought forward');
+    },
+    sweepEnded({ tasks }) {
+      sweeps.inc({ how: 'complete' });
+      swept.inc({}, tasks);
+    },
+    sweepFailed({ error, taskId }) {
+      sweeps.inc({ how: 'failed' });
+      log.warn({ err: error, ...(taskId !== undefined && { taskId }) }, 'a sweep failed; the next one follows');
     },
   };
 }

@@ -3,7 +3,7 @@
  *
  * Invariant: the only place where adapters are constructed from a connection; nothing is provisioned implicitly.
  */
-import type { AttemptStore, EventReader, TaskStore, WorkQueue } from '@taskstream/core';
+import type { AttemptStore, EventReader, QuestionLeases, TaskStore, ToolCatalogue, WorkQueue } from '@taskstream/core';
 import type { AppendObserver } from './appender.js';
 import { JetStreamAttemptStore } from './attempt-store.js';
 import type { Broker } from './broker.js';
@@ -18,15 +18,24 @@ import { requeueMissing, type RequeueReport } from './requeue.js';
 import { RunningLimits } from './running-limits.js';
 import { SpecReads } from './spec-reads.js';
 import { StreamFill } from './stream-fill.js';
+import { Sweeper, type SweepObserver } from './sweeper.js';
 import { JetStreamTaskStore, type StoreParts } from './task-store.js';
 import { JetStreamWorkQueue } from './work-queue.js';
 
 /** What happened, for metrics and logs. */
-export interface StoreObserver extends AppendObserver, FeedObserver {
+export interface StoreObserver extends AppendObserver, FeedObserver, SweepObserver {
   /** A message that is not ours lies in one of our subjects; it is passed over. */
   foreignMessage(subject: string, streamSeq: number): void;
   /** A limit of the store kept something back: its key among the options. */
   limitHit(limit: string): void;
+}
+
+export interface SweeperParts {
+  readonly leases: QuestionLeases;
+  /** Says how long a tool's tasks may take. */
+  readonly catalogue: Pick<ToolCatalogue, 'get'>;
+  /** This process among all that could sweep. */
+  readonly holder: string;
 }
 
 export interface Store {
@@ -36,6 +45,8 @@ export interface Store {
   readonly work: WorkQueue;
   /** Queues the tasks that have lost their work items: after a restore. @throws TaskstreamError log_unavailable, stream_full, format_unknown */
   requeueMissing(): Promise<RequeueReport>;
+  /** Sweeps over all tasks, again and again, whenever no other node does; see `sweeper.ts`. */
+  startSweeper(parts: SweeperParts): { close(): Promise<void> };
   close(): void;
 }
 
@@ -67,6 +78,11 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     events: hub,
     work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), keeper, onForeign),
     requeueMissing: () => requeueMissing(parts),
+    startSweeper: ({ leases, catalogue, holder }) => {
+      const sweeper = new Sweeper(parts, observer, leases, (tool) => catalogue.get(tool), holder);
+      sweeper.start();
+      return sweeper;
+    },
     close: () => {
       offDeletion();
       offDisturbance();
@@ -86,4 +102,7 @@ export const SILENT_OBSERVER: StoreObserver = {
   tailRepaired: () => undefined,
   foreignMessage: () => undefined,
   limitHit: () => undefined,
+  taskRepaired: () => undefined,
+  sweepEnded: () => undefined,
+  sweepFailed: () => undefined,
 };

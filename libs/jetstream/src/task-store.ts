@@ -7,9 +7,9 @@
 import {
   isExpired,
   isTaskstreamError,
-  NOTHING_TAKEN,
   takeCommand,
   TaskstreamError,
+  type AttemptLog,
   type EventDraft,
   type MailboxCommand,
   type Taken,
@@ -20,9 +20,9 @@ import {
 import { isTerminal } from '@taskstream/protocol';
 import { nanoid } from 'nanoid';
 import { headers } from '@nats-io/transport-node';
-import { Appender, type AppendObserver } from './appender.js';
-import { JetStreamAttemptLog } from './attempt-log.js';
+import type { AppendObserver } from './appender.js';
 import type { Broker } from './broker.js';
+import { bystanderLog } from './bystander-log.js';
 import { announceDeletion } from './deletions.js';
 import type { HubReader } from './hub-reader.js';
 import { addressOf, type LeaderTail, type LogReads, type TaskAddress } from './log-reads.js';
@@ -275,30 +275,7 @@ export class JetStreamTaskStore implements TaskStore {
       });
   }
 
-  /** A log for one status of the front end. It keeps the attempt's number and ends whatever ran. */
-  #logFrom(at: TaskAddress, spec: TaskSpec, tail: LeaderTail | undefined): JetStreamAttemptLog {
-    const { broker, options, reads, observer } = this.#parts;
-    return new JetStreamAttemptLog(
-      {
-        spec,
-        at,
-        attempt: tail?.pack.attempt ?? 0,
-        failures: tail?.pack.failures ?? 0,
-        itemId: undefined,
-        delivery: 0,
-        worker: FRONT_END,
-        nextSeq: tail === undefined ? 0 : tail.pack.firstSeq + tail.pack.count,
-        taken: tail?.pack.taken ?? NOTHING_TAKEN,
-        handedOver: tail?.pack.handedOver ?? false,
-        suspended: tail?.pack.suspended ?? false,
-        status: { status: tail?.pack.status ?? 'working' },
-        statusAt: tail?.pack.statusAt ?? 0,
-        nonce: nanoid(),
-      },
-      new Appender(broker, reads, options, at, tail?.expected ?? 0, observer),
-      reads,
-      options,
-      () => true,
-    );
+  #logFrom(at: TaskAddress, spec: TaskSpec, tail: LeaderTail | undefined): AttemptLog {
+    return bystanderLog(this.#parts, at, spec, tail, FRONT_END);
   }
 }

@@ -6,11 +6,14 @@
  */
 import {
   backoffMs,
+  deadlineOf,
   decideDispatch,
   isTaskstreamError,
+  PARENT_OVER,
   type AttemptLog,
   type AttemptStore,
   type ClaimedItem,
+  type Deadline,
   type DispatchDecision,
   type RunningLimit,
   type TaskSpec,
@@ -19,7 +22,6 @@ import {
 import { TERMINAL_STATUSES, type StatusPayload } from '@taskstream/protocol';
 import { dueInMs, limitsOf } from './admission.js';
 import { startClock } from './attempt-clock.js';
-import { deadlineOf, type Deadline } from './deadline.js';
 import { failed, isAbortError, NOT_RUN, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.js';
 import type { Tool } from './define-tool.js';
 import type { ToolResult } from './tool-result.js';
@@ -27,7 +29,7 @@ import { keepLease } from './lease.js';
 import { afterMs } from './long-timer.js';
 import { Children, type ChildPorts } from './children.js';
 import { InputDesk } from './input-desk.js';
-import { PARENT_OVER, parentIsOver, watchParent } from './parent-watch.js';
+import { parentIsOver, watchParent } from './parent-watch.js';
 import { LostRace, orLostRace } from './lost-race.js';
 import { RunningTask } from './running-task.js';
 import { stopError, type StopReason } from './stop-reason.js';

@@ -300,6 +300,7 @@ export function defineTool<
     attemptsMax: o.retry.attemptsMax,
     ...(o.priority !== undefined && { priority: o.priority }),
     ...(o.delayMs !== undefined && { delayMs: o.delayMs }),
+    ...(o.taskTimeoutMs !== undefined && { taskTimeoutMs: o.taskTimeoutMs }),
   };
   return {
     definition,

@@ -7,8 +7,6 @@
 import type { AttemptStore, TaskSpec } from '@taskstream/core';
 import { isTerminal } from '@taskstream/protocol';
 
-export const PARENT_OVER = 'The task that spawned it is over';
-
 /** Whether the task is a child whose parent is over, or gone. */
 export async function parentIsOver(store: AttemptStore, { parent }: TaskSpec): Promise<boolean> {
   if (parent === undefined || parent.abandoned) return false;

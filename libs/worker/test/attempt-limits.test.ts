@@ -1,6 +1,6 @@
 /** Limits of time, and what is worth another attempt. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { deadlineOf } from '../src/deadline.js';
+import { deadlineOf } from '@taskstream/core';
 import { dueInMs, limitsOf } from '../src/admission.js';
 import { defineTool } from '../src/define-tool.js';
 import { ToolError } from '../src/tool-errors.js';

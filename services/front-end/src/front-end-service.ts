@@ -64,6 +64,7 @@ export class FrontEndService {
   #catalogue: { close(): void } | undefined;
   #streams: OpenStreams | undefined;
   #app: App | undefined;
+  #sweeper: { close(): Promise<void> } | undefined;
   #cancellable: CancellableRequests | undefined;
   #ops: OpsServer | undefined;
 
@@ -156,6 +157,7 @@ export class FrontEndService {
     if (config.sessionKey === undefined) {
       this.#logger.warn('no sessionKey: sessions of 2025-11-25 clients are good on this node only');
     }
+    const questions = await openQuestionLeases(broker, options);
     const app = buildApp({
       mcp,
       stream,
@@ -164,7 +166,7 @@ export class FrontEndService {
         stream,
         sessions: new Sessions(config.sessionKey, limits.sessionMsMax),
         cancellable,
-        questions: await openQuestionLeases(broker, options),
+        questions,
       },
       authenticator,
       tracing,
@@ -183,6 +185,8 @@ export class FrontEndService {
     catalogue.onChange(() => app.toolsChanged());
     await this.#listen(app);
     this.#readiness.pass('listening');
+    // Also here: with no worker at all, expired and cancelled tasks still have to end.
+    this.#sweeper = store.startSweeper({ leases: questions, catalogue, holder: instance });
     const { port } = app.http.server.address() as AddressInfo;
     return {
       endpoint: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}/mcp`,
@@ -199,6 +203,7 @@ export class FrontEndService {
     this.#streams?.close();
     await this.#app?.close();
     this.#cancellable?.close();
+    await this.#sweeper?.close();
     this.#catalogue?.close();
     this.#store?.close();
     await this.#broker?.close();

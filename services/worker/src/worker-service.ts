@@ -7,6 +7,7 @@ import {
   connectBroker,
   observeConnection,
   observeStore,
+  openQuestionLeases,
   openStore,
   openToolPublisher,
   provision,
@@ -48,6 +49,7 @@ export class WorkerService {
   #catalogue: { close(): void } | undefined;
   #keeper: LeaseKeeper | undefined;
   #runtime: WorkerRuntime | undefined;
+  #sweeper: { close(): Promise<void> } | undefined;
   #ops: OpsServer | undefined;
 
   constructor(config: WorkerConfig, logger: Logger) {
@@ -144,6 +146,8 @@ export class WorkerService {
       collect: (gauge) => gauge.set(runtime.running),
     });
     runtime.start();
+    const leases = await openQuestionLeases(broker, options);
+    this.#sweeper = this.#store.startSweeper({ leases, catalogue, holder: worker });
     return {
       worker,
       tools: tools.map((t) => t.definition.name),
@@ -154,6 +158,7 @@ export class WorkerService {
   async stop(): Promise<void> {
     this.#readiness.fail('draining', 'this worker is shutting down');
     await this.#runtime?.drain();
+    await this.#sweeper?.close();
     this.#catalogue?.close();
     this.#store?.close();
     await this.#keeper?.close();

@@ -3,9 +3,8 @@
  *
  * Invariant: pure.
  */
-import type { TaskSpec } from '@taskstream/core';
 import type { StatusPayload } from '@taskstream/protocol';
-import type { Tool } from './define-tool.js';
+import type { TaskSpec } from './spec.js';
 
 export interface Deadline {
   readonly atMs: number;
@@ -14,7 +13,10 @@ export interface Deadline {
 }
 
 /** The earlier of the two; undefined when the task may go on for ever. `tool` is undefined where it is not known. */
-export function deadlineOf(spec: TaskSpec, tool: Tool | undefined): Deadline | undefined {
+export function deadlineOf(
+  spec: TaskSpec,
+  tool: { readonly taskTimeoutMs?: number | undefined } | undefined,
+): Deadline | undefined {
   const createdAtMs = Date.parse(spec.createdAt);
   const deadlines: Deadline[] = [];
   if (spec.ttlMs !== null) {
