@@ -2,8 +2,10 @@
  * What outlives a worker, with real processes and signals: results of steps, checkpoints, questions and their answers.
  * DESIGN §3.1, §3.8.
  */
-import type { TaskSpec } from '@taskstream/core';
+import { parseTaskId, type TaskSpec } from '@taskstream/core';
+import { cmdSubject, Header } from '@taskstream/jetstream';
 import { SystemEvent, type TaskEvent } from '@taskstream/protocol';
+import { headers } from '@nats-io/transport-node';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../support/nats.js';
@@ -244,6 +246,32 @@ describe('a question', () => {
     expect(result['texts']).toEqual(['late']);
     expect(causes(events)).toEqual(['first', 'woken']);
     await waitFor(() => successor.log().includes('"how":"completed"'));
+  });
+
+  it('whose front end dies before it wakes the task is found by a sweep, and delivered once', async () => {
+    const spec = await begin('ask', { names: ['q'], suspend: true });
+    const first = await worker({ TASKSTREAM_SWEEP_EVERY_MS: '200' });
+    await waitFor(async () => (await suspended(spec)) && (await itemsIn(`work.*.*.*.${spec.taskId}`)) === 0);
+    const place = parseTaskId(spec.taskId);
+    const [key] = await openKeys(spec);
+    if (place === undefined || key === undefined) throw new Error('nothing is open');
+    // All that the dead front end did: one entry in the mailbox.
+    const entry = headers();
+    for (const [name, value] of [
+      [Header.version, '1'],
+      [Header.entry, '1'],
+      [Header.write, 'dead'],
+    ] as const) {
+      entry.set(name, value);
+    }
+    const response = { action: 'accept', content: { text: 'orphaned' } };
+    const command = JSON.stringify({ type: 'input', key, response });
+    await on.broker.js.publish(cmdSubject(place, spec.taskId), command, { headers: entry });
+    const { events, result } = await ended(spec);
+    expect(result['texts']).toEqual(['orphaned']);
+    expect(causes(events)).toEqual(['first', 'woken']);
+    await waitFor(() => first.log().includes('a sweep set a task right'));
+    expect(first.log()).toContain(spec.taskId);
   });
 
   it('of a suspended task outlives a steer; a cancel needs no worker', async () => {

@@ -1,7 +1,14 @@
 /** Three nodes, three replicas: the leader of the stream dies, hangs and comes back, and nothing is lost. DESIGN §3.3–3.5. */
 import type { AttemptLog } from '@taskstream/core';
 import type { StoreObserver, StoreOptions } from '@taskstream/jetstream';
-import { openStore, openToolPublisher, provision, SILENT_OBSERVER } from '@taskstream/jetstream';
+import {
+  anyItemSubject,
+  openQuestionLeases,
+  openStore,
+  openToolPublisher,
+  provision,
+  SILENT_OBSERVER,
+} from '@taskstream/jetstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectStore, startCluster, type TestCluster, type TestStore } from '../../support/nats.js';
@@ -197,6 +204,50 @@ describe('the leader of the stream', () => {
     const { events } = await traffic.finish();
     expect(events).toBeGreaterThan(100);
     expect(seen.fenced).toBe(0);
+  }, 120_000);
+});
+
+describe('what later attempts need', () => {
+  it('outlives the leader: a step, a checkpoint, a suspension, its answer and the sweep that finds it unwoken', async () => {
+    const spec = await createTask(store(0), { clientCapabilities: { elicitation: {} } });
+    const log = await beginAttempt(store(0), spec);
+    const state = store(0).store.attempts.openState(spec.taskId, 1);
+    const step = { name: 'once', version: undefined, attempt: 1, tries: 1, ms: 1, json: '{"n":1}' };
+    expect(await state.recordStep(step)).toMatchObject({ mine: true });
+    await state.saveCheckpoint('place', '7');
+    await log.appendStatus({
+      status: 'input_required',
+      inputRequests: { which: { method: 'elicitation/create', params: { message: 'Which?' } } },
+    });
+    await log.appendAttemptEnd({ reason: 'suspended' });
+    await store(0).broker.jsm.streams.purge('WORK', { filter: anyItemSubject(spec.taskId) });
+    const victim = await leader();
+    victim.kill('SIGKILL');
+    await victim.exited;
+    expect(await store(1).store.attempts.readSuspension(spec.taskId)).toEqual({ attempt: 1, answered: false });
+    await store(2).store.tasks.send(spec.taskId, { type: 'input', key: 'which', response: { action: 'accept' } });
+    // The wake is lost with the front end that answered.
+    await store(2).broker.jsm.streams.purge('WORK', { filter: anyItemSubject(spec.taskId) });
+    const how: string[] = [];
+    const on = await connectStore(
+      nats.urls,
+      { ...OPTIONS, sweepEveryMs: 100 },
+      { taskRepaired: (f) => how.push(f.how) },
+    );
+    const leases = await openQuestionLeases(on.broker, on.options);
+    const sweeper = on.store.startSweeper({ leases, catalogue: { get: () => undefined }, holder: 'one' });
+    await expect.poll(() => how, { timeout: 60_000, interval: 50 }).toContain('queue');
+    await sweeper.close();
+    const next = await beginAttempt(store(1), spec, { cause: 'woken' });
+    expect(next.openQuestions).toHaveProperty('which');
+    const later = store(1).store.attempts.openState(spec.taskId, 2);
+    expect(await later.step('once')).toEqual(step);
+    expect(await later.takeCheckpoint('place')).toBe('7');
+    await done(next);
+    await storedLines(store(2), spec.taskId);
+    await on[Symbol.asyncDispose]();
+    await victim.restart();
+    await nats.cluster.waitUntilReady();
   }, 120_000);
 });
 
