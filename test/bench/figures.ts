@@ -14,6 +14,7 @@ export const PARTS = [
   'cancel',
   'requests',
   'workers',
+  'sweep',
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -44,6 +45,7 @@ export interface Scale {
   readonly dispatches: number;
   readonly emptyTasks: number;
   readonly floodTasks: number;
+  readonly sweptTasks: number;
 }
 
 export const FULL: Scale = {
@@ -68,6 +70,7 @@ export const FULL: Scale = {
   dispatches: 100,
   emptyTasks: 500,
   floodTasks: 300,
+  sweptTasks: 2_000,
 };
 
 export const QUICK: Scale = {
@@ -92,6 +95,7 @@ export const QUICK: Scale = {
   dispatches: 5,
   emptyTasks: 20,
   floodTasks: 60,
+  sweptTasks: 20,
 };
 
 /** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
@@ -454,6 +458,19 @@ function workers(): Record<string, Figure> {
   };
 }
 
+function sweep(): Record<string, Figure> {
+  const part = 'sweep';
+  return {
+    'sweep.queued': {
+      part,
+      unit: 'ms',
+      title: (s) => `a sweep over ${n(s.sweptTasks)} queued tasks, its rests left out`,
+    },
+    'sweep.ended': { part, unit: 'ms', title: () => 'the same when they have ended, seen for the first time' },
+    'sweep.known': { part, unit: 'ms', title: () => 'the same when they are known to have ended' },
+  };
+}
+
 export const FIGURES: Readonly<Record<string, Figure>> = {
   ...append(),
   ...live(),
@@ -464,4 +481,5 @@ export const FIGURES: Readonly<Record<string, Figure>> = {
   ...cancel(),
   ...requests(),
   ...workers(),
+  ...sweep(),
 };

@@ -17,6 +17,7 @@ import { measureReplays } from './replay.js';
 import { rowsOf, tableOf, type Row, type Values } from './report.js';
 import { measureRequests } from './requests.js';
 import { measureResumes } from './resume.js';
+import { measureSweeps } from './sweep.js';
 import { measureWorkers } from './workers.js';
 
 const HELP = `npm run bench -- [options]
@@ -37,6 +38,7 @@ const MEASURES: Readonly<Record<Part, (scale: Scale, nodes: 1 | 3) => Promise<Va
   cancel: measureCancels,
   requests: measureRequests,
   workers: measureWorkers,
+  sweep: measureSweeps,
 };
 
 const Options = z.object({

@@ -27,10 +27,8 @@ export interface SweptTask {
 
 export type Repair =
   | 'nothing'
-  /** Queue its item. */
+  /** Queue an item. Beside a running attempt whose own is gone it is the heir: the attempt is taken over. */
   | 'queue'
-  /** End the attempt, whose item is gone so that nobody would take it over, and queue an item. */
-  | 'requeue'
   /** End the task as failed: its time is over. */
   | 'expire'
   /** End it as cancelled: the cancel came when no attempt could hear it. */
@@ -45,7 +43,7 @@ export function decideRepair(task: SweptTask): Repair {
   if (isTerminal(task.status)) return 'nothing';
   if (task.running) {
     if (task.overdue === 'long') return 'expire';
-    return task.item ? 'nothing' : 'requeue';
+    return task.item ? 'nothing' : 'queue';
   }
   if (task.cancelled) return 'cancel';
   if (task.orphaned) return 'orphan';

@@ -51,7 +51,7 @@ const TABLE: ReadonlyArray<readonly [string, SweptTask, Repair]> = [
   ['queued, a cancel unheard', { ...QUEUED, cancelled: true }, 'cancel'],
   ['queued, its parent over', { ...QUEUED, orphaned: true }, 'orphan'],
   ['running', RUNNING, 'nothing'],
-  ['running, its item gone', { ...RUNNING, item: false }, 'requeue'],
+  ['running, its item gone', { ...RUNNING, item: false }, 'queue'],
   ['running, a cancel in its mailbox', { ...RUNNING, cancelled: true }, 'nothing'],
   ['running, its time just over', { ...RUNNING, overdue: 'yes' }, 'nothing'],
   ['running, its time long over', { ...RUNNING, overdue: 'long' }, 'expire'],
@@ -84,7 +84,7 @@ describe('decideRepair', () => {
     const idle = ALL.filter(
       (t) => !isTerminal(t.status) && !t.running && (t.cancelled || t.orphaned || t.overdue !== 'no'),
     );
-    expect(idle.map(decideRepair).filter((r) => r === 'nothing' || r === 'queue' || r === 'requeue')).toEqual([]);
+    expect(idle.map(decideRepair).filter((r) => r === 'nothing' || r === 'queue')).toEqual([]);
   });
 
   it('touches a running attempt only when its item is gone or its time long over', () => {

@@ -74,11 +74,11 @@ export const storeOptionsShape = {
     .default(5_000)
     .meta({ description: 'Time to keep waking a suspended task while its old work item is still there' }),
   leaseMs: ms.default(15_000).meta({ description: 'A claimed task without a heartbeat for so long is claimed again' }),
-  sweepEveryMs: ms.max(20_000).default(10_000).meta({
+  sweepEveryMs: ms.max(20_000).default(15_000).meta({
     description: 'Wait between two sweeps over all tasks; one node at a time sweeps, under a lease of 30 s',
   }),
-  sweepTasksMax: count.default(100).meta({ description: 'Tasks that a sweep looks at in one step' }),
-  sweepRestMs: ms.default(100).meta({ description: 'Rest of a sweep after each step' }),
+  sweepTasksMax: count.default(50).meta({ description: 'Tasks that a sweep looks at in one step' }),
+  sweepRestMs: ms.default(200).meta({ description: 'Rest of a sweep after each step' }),
   sweepKnownMax: count
     .default(200_000)
     .meta({ description: 'Ended tasks that a sweep remembers and does not look at again' }),

@@ -42,10 +42,11 @@ interface Finding {
   readonly reason: string | undefined;
 }
 
+/** Somebody has written meanwhile, so the task goes on; it is no task of ours; it is for a node of a later release. */
+const ORDINARY = ['fenced', 'unknown_task', 'format_unknown'] as const;
 const SWEEPER = 'sweeper';
 /** The right to sweep is renewed at this interval; it lapses after 30 s. */
 const RENEW_MS = 10_000;
-const ITEM_GONE = 'Its work item was gone: nobody could have taken it over';
 
 export class Sweeper {
   readonly #parts: StoreParts;
@@ -57,8 +58,6 @@ export class Sweeper {
   /** Ended tasks, by the position of their specs. */
   #over = new Map<string, Set<number>>();
   #overCount = 0;
-  /** Attempts whose items were missing at the last look: a second look confirms it. */
-  #missing = new Map<string, number>();
   #renewedAt = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -118,19 +117,17 @@ export class Sweeper {
       for await (const name of broker.jsm.streams.names()) names.push(name);
       return names;
     });
-    const missing = new Map<string, number>();
     let tasks = 0;
     for (const stream of streams) {
-      const walked = await this.#sweepStream(stream, missing);
+      const walked = await this.#sweepStream(stream);
       if (walked === undefined) return;
       tasks += walked;
     }
-    this.#missing = missing;
     this.#observer.sweepEnded({ tasks, ms: performance.now() - startedAt });
   }
 
   /** How many tasks it looked at; undefined when somebody else sweeps now, or this node stops. */
-  async #sweepStream(stream: string, missing: Map<string, number>): Promise<number | undefined> {
+  async #sweepStream(stream: string): Promise<number | undefined> {
     const place = placeOfStream(stream);
     if (place === undefined) return 0;
     const { reads, options } = this.#parts;
@@ -146,7 +143,7 @@ export class Sweeper {
       });
       for (const { taskId, seq } of found) {
         if (!before.has(seq)) tasks++;
-        if ((before.has(seq) || (await this.#look(taskId, missing))) && this.#overCount < options.sweepKnownMax) {
+        if ((before.has(seq) || (await this.#look(taskId))) && this.#overCount < options.sweepKnownMax) {
           if (!before.has(seq)) this.#overCount++;
           over.add(seq);
         }
@@ -161,7 +158,7 @@ export class Sweeper {
   }
 
   /** Resolves with whether the task is over, so that it need not be looked at again. */
-  async #look(taskId: string, missing: Map<string, number>): Promise<boolean> {
+  async #look(taskId: string): Promise<boolean> {
     try {
       const at = addressOf(taskId);
       const seen = await this.#parts.reads.directTail(at);
@@ -172,15 +169,9 @@ export class Sweeper {
       const tail = await this.#parts.reads.leaderTail(at);
       const finding = tail === undefined ? undefined : await this.#examine(at, tail.pack, true);
       if (tail === undefined || finding === undefined || finding.repair === 'nothing') return false;
-      if (finding.repair === 'requeue' && this.#missing.get(taskId) !== tail.pack.attempt) {
-        missing.set(taskId, tail.pack.attempt);
-        return false;
-      }
       if (await this.#repair(at, tail, finding)) this.#observer.taskRepaired({ taskId, how: finding.repair });
     } catch (error) {
-      // Somebody has written meanwhile, so the task goes on; or it is no task of ours.
-      const ordinary = isTaskstreamError(error, 'fenced') || isTaskstreamError(error, 'unknown_task');
-      if (!ordinary) this.#observer.sweepFailed({ error, taskId });
+      if (!ORDINARY.some((code) => isTaskstreamError(error, code))) this.#observer.sweepFailed({ error, taskId });
     }
     return false;
   }
@@ -245,9 +236,6 @@ export class Sweeper {
     };
     switch (repair) {
       case 'queue':
-        return publishWorkItem(broker, options, spec);
-      case 'requeue':
-        await log.appendAttemptEnd({ reason: 'error', message: ITEM_GONE });
         return publishWorkItem(broker, options, spec);
       case 'expire':
         return deadline !== undefined && end(deadline.status);

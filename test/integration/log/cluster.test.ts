@@ -207,6 +207,21 @@ describe('the leader of the stream', () => {
   }, 120_000);
 });
 
+/** However long it takes until the work stream has a leader. */
+async function dropItem(taskId: string): Promise<void> {
+  const purge = () => store(1).broker.jsm.streams.purge('WORK', { filter: anyItemSubject(taskId) });
+  await expect
+    .poll(
+      () =>
+        purge().then(
+          ({ success }) => success,
+          () => false,
+        ),
+      { timeout: 60_000 },
+    )
+    .toBe(true);
+}
+
 describe('what later attempts need', () => {
   it('outlives the leader: a step, a checkpoint, a suspension, its answer and the sweep that finds it unwoken', async () => {
     const spec = await createTask(store(0), { clientCapabilities: { elicitation: {} } });
@@ -220,14 +235,14 @@ describe('what later attempts need', () => {
       inputRequests: { which: { method: 'elicitation/create', params: { message: 'Which?' } } },
     });
     await log.appendAttemptEnd({ reason: 'suspended' });
-    await store(0).broker.jsm.streams.purge('WORK', { filter: anyItemSubject(spec.taskId) });
+    await dropItem(spec.taskId);
     const victim = await leader();
     victim.kill('SIGKILL');
     await victim.exited;
     expect(await store(1).store.attempts.readSuspension(spec.taskId)).toEqual({ attempt: 1, answered: false });
     await store(2).store.tasks.send(spec.taskId, { type: 'input', key: 'which', response: { action: 'accept' } });
     // The wake is lost with the front end that answered.
-    await store(2).broker.jsm.streams.purge('WORK', { filter: anyItemSubject(spec.taskId) });
+    await dropItem(spec.taskId);
     const how: string[] = [];
     const on = await connectStore(
       nats.urls,

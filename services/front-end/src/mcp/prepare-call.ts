@@ -65,10 +65,10 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
   if (tool === undefined) return refused(invalidParams(`Unknown tool: ${params.name.slice(0, 80)}`));
   const mode = caller.era === 'modern' ? modernMode(tool, caller) : legacyMode(tool, caller, params.task);
   if (typeof mode === 'object') return refused(mode);
-  const meta = CallMeta.safeParse(params.meta ?? {});
-  if (!meta.success) {
-    return refused(invalidParams(describeIssues(meta.error, params.meta, '_meta')));
-  }
+  const carried = { _meta: params.meta ?? {} };
+  const parsed = z.object({ _meta: CallMeta }).safeParse(carried);
+  if (!parsed.success) return refused(invalidParams(describeIssues(parsed.error, carried)));
+  const { _meta: meta } = parsed.data;
   const task = TaskParams.safeParse(params.task ?? {});
   if (mode === 'task' && !task.success) {
     return refused(invalidParams('task.ttl: expected a positive integer of milliseconds'));
@@ -100,12 +100,12 @@ export function prepareCall(parts: McpParts, caller: Caller, params: CallParams)
       ttlMs,
       given,
       clientCapabilities: caller.capabilities,
-      priority: meta.data[PRIORITY_META_KEY],
+      priority: meta[PRIORITY_META_KEY],
       // Who waits for the answer itself wants no delay.
-      delayMs: mode === 'hidden' ? 0 : meta.data[DELAY_META_KEY],
-      idempotencyKey: mode === 'task' ? meta.data[IDEMPOTENCY_META_KEY] : undefined,
+      delayMs: mode === 'hidden' ? 0 : meta[DELAY_META_KEY],
+      idempotencyKey: mode === 'task' ? meta[IDEMPOTENCY_META_KEY] : undefined,
       // The creator's is kept, because its own spans are what it will look for.
-      traceparent: traceparentFrom(meta.data[TRACEPARENT_META_KEY]) ?? caller.trace?.traceparent,
+      traceparent: traceparentFrom(meta[TRACEPARENT_META_KEY]) ?? caller.trace?.traceparent,
       progressToken: caller.era === 'legacy' && mode === 'task' ? progressTokenOf(params.meta) : undefined,
     },
     {
