@@ -38,12 +38,12 @@ async function each(count: number, work: (i: number) => Promise<void>): Promise<
 async function sweeps(ground: Ground, scale: Scale, count: number): Promise<number[]> {
   const tookMs: number[] = [];
   let told: () => void = () => undefined;
-  let failed: unknown;
+  const faults: unknown[] = [];
   const done = new Promise<void>((resolve) => (told = resolve));
   const options = { replicas: ground.replicas, sweepEveryMs: 1, sweepRestMs: REST_MS };
   await using node = await connectStore(ground.urls, options, {
-    taskRepaired: ({ how }) => (failed = new Error(`a task that lacks nothing was set right: ${how}`)),
-    sweepFailed: ({ error }) => (failed = error),
+    taskRepaired: ({ how }) => void faults.push(`a task that lacks nothing was set right: ${how}`),
+    sweepFailed: ({ error }) => void faults.push(error),
     sweepEnded: ({ ms }) => {
       tookMs.push(ms - Math.ceil(scale.sweptTasks / node.options.sweepTasksMax) * REST_MS);
       if (tookMs.length >= count) told();
@@ -53,6 +53,6 @@ async function sweeps(ground: Ground, scale: Scale, count: number): Promise<numb
   const sweeper = node.store.startSweeper({ leases, catalogue: { get: () => undefined }, holder: 'bench' });
   await done;
   await sweeper.close();
-  if (failed !== undefined) throw failed;
+  if (faults.length > 0) throw new AggregateError(faults, 'the sweep did something else than look');
   return tookMs;
 }

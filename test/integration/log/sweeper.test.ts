@@ -7,7 +7,7 @@ import { anyItemSubject, cmdSubject, Header, openQuestionLeases, WORK_STREAM } f
 import { headers } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
-import { beginAttempt, createTask, readEvents, runningTask, storedLines } from '../../support/task-logs.js';
+import { createTask, readEvents, runningTask, storedLines } from '../../support/task-logs.js';
 
 const OPTIONS = { sweepEveryMs: 30, sweepTasksMax: 3, sweepRestMs: 1, leaseMs: 300 };
 const QUESTION = { method: 'elicitation/create', params: { message: 'Which?' } } as const;
