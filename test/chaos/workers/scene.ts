@@ -42,8 +42,11 @@ export async function playScene(options: SceneOptions): Promise<SceneResult> {
     return (await createTask(ground.on, spec)).taskId;
   });
   const over = new AbortController();
+  // A look at the tasks may itself wait for the end of an outage.
+  const enough = setTimeout(() => over.abort(), options.strikeMs);
   const striking = FAULTS[fault](ground, randomOf(seed), options.everyMs, over.signal);
   await untilOver(ground, taskIds, options.strikeMs);
+  clearTimeout(enough);
   over.abort();
   const hits = await striking;
   const left = await untilOver(ground, taskIds, settleMsMax);

@@ -9,6 +9,7 @@ import type { Ground } from './ground.js';
 
 const LOOK_MS = 250;
 const AT_ONCE = 20;
+const READS_MAX = 8;
 
 /** `of` each, some at a time, in their order. */
 export async function inTurns<T, R>(all: ReadonlyArray<T>, of: (one: T, index: number) => Promise<R>): Promise<R[]> {
@@ -47,16 +48,29 @@ export const untilOver = ({ on }: Ground, taskIds: ReadonlyArray<string>, msMax:
     return snapshot !== undefined && isTerminal(snapshot.status.status);
   });
 
-/** The logs as they are stored; `gaps` tells of those that are not contiguous. */
+/**
+ * The logs as they are stored. A read that fails says nothing of the log: it is done again, and what it still finds
+ * wrong at the end is in `gaps`.
+ */
 export async function readLogs({ on }: Ground, taskIds: ReadonlyArray<string>) {
   const gaps: string[] = [];
+  const read = async (taskId: string): Promise<TaskLog> => {
+    const lines = await storedLines(on, taskId);
+    const { nextSeq } = (await on.store.tasks.read(taskId)) ?? {};
+    if (lines.length !== nextSeq) throw new Error(`${lines.length} of ${String(nextSeq)} events were read`);
+    return { taskId, events: lines.map((line) => JSON.parse(line) as TaskEvent) };
+  };
   const logs = await inTurns(taskIds, async (taskId): Promise<TaskLog[]> => {
-    try {
-      const lines = await storedLines(on, taskId);
-      return [{ taskId, events: lines.map((line) => JSON.parse(line) as TaskEvent) }];
-    } catch (error) {
-      gaps.push(`${taskId}: ${error instanceof Error ? error.message : String(error)}`);
-      return [];
+    for (let tries = 1; ; tries++) {
+      try {
+        return [await read(taskId)];
+      } catch (error) {
+        if (tries < READS_MAX) await delay(LOOK_MS * tries);
+        else {
+          gaps.push(`${taskId}: ${error instanceof Error ? error.message : String(error)}`);
+          return [];
+        }
+      }
     }
   });
   return { logs: logs.flat(), gaps };
