@@ -23,7 +23,7 @@ import { cmdSubject, placeOfStream, specSubjects, WORK_STREAM, workSubject } fro
 import { latestStatus } from './status-reads.js';
 import type { StoredPack } from './stored-pack.js';
 import type { StoreParts } from './task-store.js';
-import { sleepOrAbort, whileUnavailable } from './waiting.js';
+import { sleep, sleepOrAbort, whileUnavailable } from './waiting.js';
 import { publishWorkItem } from './work-queue.js';
 
 export interface SweepObserver {
@@ -47,6 +47,8 @@ const ORDINARY = ['fenced', 'unknown_task', 'format_unknown'] as const;
 const SWEEPER = 'sweeper';
 /** The right to sweep is renewed at this interval; it lapses after 30 s. */
 const RENEW_MS = 10_000;
+/** Nothing is lost by a sweep that is cut off: a shutdown does not wait for a server that does not answer. */
+const CLOSE_MS_MAX = 1_000;
 
 export class Sweeper {
   readonly #parts: StoreParts;
@@ -79,12 +81,16 @@ export class Sweeper {
     this.#running = this.#run();
   }
 
-  /** Resolves when the current step is done. */
+  /** Resolves when the look at the current task is done, or could not be for want of an answer. */
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#running;
-    // A lease that stays behind lapses by itself.
-    await this.#leases.release(SWEEPER, SWEEPER, this.#holder).catch(() => undefined);
+    const { broker } = this.#parts;
+    const letGo = async () => {
+      await this.#running;
+      // A lease that stays behind lapses by itself.
+      if (broker.connected) await this.#leases.release(SWEEPER, SWEEPER, this.#holder).catch(() => undefined);
+    };
+    await Promise.race([letGo(), sleep(CLOSE_MS_MAX)]);
   }
 
   async #run(): Promise<void> {
@@ -96,7 +102,7 @@ export class Sweeper {
       try {
         if (await this.#mayGoOn(true)) await this.#sweep();
       } catch (error) {
-        this.#observer.sweepFailed({ error });
+        if (!signal.aborted) this.#observer.sweepFailed({ error });
       }
     }
   }
@@ -142,6 +148,7 @@ export class Sweeper {
         found.push({ taskId: m.subject.slice(m.subject.lastIndexOf('.') + 1), seq: m.seq });
       });
       for (const { taskId, seq } of found) {
+        if (this.#stop.signal.aborted) return undefined;
         if (!before.has(seq)) tasks++;
         if ((before.has(seq) || (await this.#look(taskId))) && this.#overCount < options.sweepKnownMax) {
           if (!before.has(seq)) this.#overCount++;
@@ -171,7 +178,8 @@ export class Sweeper {
       if (tail === undefined || finding === undefined || finding.repair === 'nothing') return false;
       if (await this.#repair(at, tail, finding)) this.#observer.taskRepaired({ taskId, how: finding.repair });
     } catch (error) {
-      if (!ORDINARY.some((code) => isTaskstreamError(error, code))) this.#observer.sweepFailed({ error, taskId });
+      const ordinary = this.#stop.signal.aborted || ORDINARY.some((code) => isTaskstreamError(error, code));
+      if (!ordinary) this.#observer.sweepFailed({ error, taskId });
     }
     return false;
   }
