@@ -224,6 +224,13 @@ async function dropItem(taskId: string): Promise<void> {
 
 describe('what later attempts need', () => {
   it('outlives the leader: a step, a checkpoint, a suspension, its answer and the sweep that finds it unwoken', async () => {
+    const how: string[] = [];
+    const on = await connectStore(
+      nats.urls,
+      { ...OPTIONS, sweepEveryMs: 100 },
+      { taskRepaired: (f) => how.push(f.how) },
+    );
+    const leases = await openQuestionLeases(on.broker, on.options);
     const spec = await createTask(store(0), { clientCapabilities: { elicitation: {} } });
     const log = await beginAttempt(store(0), spec);
     const state = store(0).store.attempts.openState(spec.taskId, 1);
@@ -243,13 +250,6 @@ describe('what later attempts need', () => {
     await store(2).store.tasks.send(spec.taskId, { type: 'input', key: 'which', response: { action: 'accept' } });
     // The wake is lost with the front end that answered.
     await dropItem(spec.taskId);
-    const how: string[] = [];
-    const on = await connectStore(
-      nats.urls,
-      { ...OPTIONS, sweepEveryMs: 100 },
-      { taskRepaired: (f) => how.push(f.how) },
-    );
-    const leases = await openQuestionLeases(on.broker, on.options);
     const sweeper = on.store.startSweeper({ leases, catalogue: { get: () => undefined }, holder: 'one' });
     await expect.poll(() => how, { timeout: 60_000, interval: 50 }).toContain('queue');
     await sweeper.close();
@@ -259,10 +259,10 @@ describe('what later attempts need', () => {
     expect(await later.step('once')).toEqual(step);
     expect(await later.takeCheckpoint('place')).toBe('7');
     await done(next);
-    await storedLines(store(2), spec.taskId);
-    await on[Symbol.asyncDispose]();
     await victim.restart();
     await nats.cluster.waitUntilReady();
+    await storedLines(store(2), spec.taskId);
+    await on[Symbol.asyncDispose]();
   }, 120_000);
 });
 
