@@ -14,7 +14,6 @@ import type { LeaseKeeper } from './lease-keeper.js';
 import { LogReads } from './log-reads.js';
 import { Mailbox } from './mailbox.js';
 import type { StoreOptions } from './options.js';
-import { requeueMissing, type RequeueReport } from './requeue.js';
 import { RunningLimits } from './running-limits.js';
 import { SpecReads } from './spec-reads.js';
 import { StreamFill } from './stream-fill.js';
@@ -43,8 +42,6 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly events: EventReader & { readonly feeds: number };
   readonly work: WorkQueue;
-  /** Queues the tasks that have lost their work items: after a restore. @throws TaskstreamError log_unavailable, stream_full, format_unknown */
-  requeueMissing(): Promise<RequeueReport>;
   /** Sweeps over all tasks, again and again, whenever no other node does; see `sweeper.ts`. */
   startSweeper(parts: SweeperParts): { close(): Promise<void> };
   close(): void;
@@ -77,7 +74,6 @@ export function openStore(broker: Broker, options: StoreOptions, observer: Store
     attempts: new JetStreamAttemptStore(parts),
     events: hub,
     work: new JetStreamWorkQueue(broker, options, new RunningLimits(broker, reads, options), keeper, onForeign),
-    requeueMissing: () => requeueMissing(parts),
     startSweeper: ({ leases, catalogue, holder }) => {
       const sweeper = new Sweeper(parts, observer, leases, (tool) => catalogue.get(tool), holder);
       sweeper.start();

@@ -90,7 +90,6 @@ export type FrontEndConfig = z.infer<typeof FrontEndConfig>;
 export const OTHER_KEYS: readonly string[] = [
   'tools',
   'auditRoots',
-  'requeueAtStart',
   'slots',
   'stopGraceMs',
   'drainMsMax',

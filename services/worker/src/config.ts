@@ -23,9 +23,6 @@ export const WorkerConfig = z.strictObject({
   auditRoots: z.array(z.string().min(1)).prefault(['.']).meta({
     description: 'Directories that the example tool audit_repository may read',
   }),
-  requeueAtStart: z.boolean().default(false).meta({
-    description: 'Queue tasks that have lost their work items before taking any: once, after a restore',
-  }),
   ...hostConfigShape,
   ...workerOptionsShape,
   ...storeOptionsShape,

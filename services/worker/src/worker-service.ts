@@ -123,9 +123,6 @@ export class WorkerService {
       store: observeStore(this.#metrics, this.#logger, limitHit),
     });
     this.#store = openStore(broker, options, observers.store, this.#keeper);
-    if (config.requeueAtStart) {
-      this.#logger.info(await this.#store.requeueMissing(), 'tasks without a work item are queued');
-    }
     const catalogue = await watchToolCatalogue(broker, options, (tool, why) =>
       this.#logger.warn({ tool, why }, 'a tool definition is left out; its worker may be of another version'),
     );
