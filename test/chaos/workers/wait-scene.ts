@@ -45,22 +45,25 @@ export async function playWait(options: WaitOptions): Promise<SceneResult> {
   faults.push(...(await heldSlots(ground, settleMsMax)));
   const passing = await create(ground, random, 'chaos_pass', options.passing);
   faults.push(...(await untilOver(ground, passing, settleMsMax)).map((id) => `${id}: could not run beside the waits`));
-  faults.push(...(await until(taskIds, 0, isSuspended(ground))).map((id) => `${id}: did not wait to the end`));
+  faults.push(
+    ...(await until(taskIds, settleMsMax, isSuspended(ground))).map((id) => `${id}: did not wait to the end`),
+  );
 
   const order = shuffled(taskIds, random);
   const answers = new Map(order.map((taskId) => [taskId, `answer of ${taskId}`]));
   const killEach = Math.ceil(order.length / (options.kills + 1));
-  let hits = 0;
+  const killed = { workers: 0, frontEnds: 0 };
   await inTurns(order, async (taskId, i) => {
-    if (i > 0 && i % killEach === 0) hits += killOneOfEach(ground, random);
+    if (i > 0 && i % killEach === 0) killOneOfEach(ground, random, killed);
     const text = answers.get(taskId) ?? '';
     const twice = i % TWICE_EACH === 0;
     await Promise.all([answer(ground, random, taskId, text), twice && answer(ground, random, taskId, text)]);
   });
 
   faults.push(...(await untilOver(ground, taskIds, settleMsMax)).map((id) => `${id}: not over after its answer`));
+  const hits = killed.workers + killed.frontEnds;
   const { logs, gaps } = await readLogs(ground, taskIds);
-  const verdict = judgeWaits(logs, await ground.journal(), { answers, killedMax: hits * options.slots });
+  const verdict = judgeWaits(logs, await ground.journal(), { answers, killedMax: killed.workers * options.slots });
   faults.push(...gaps, ...verdict.faults, ...(await leftovers(ground, settleMsMax)));
   if (logs.length !== options.tasks) faults.push(`${logs.length} of ${options.tasks} logs were read`);
   if (options.kills > 0 && hits === 0) faults.push('no fault was done');
@@ -123,12 +126,21 @@ const answer = (ground: Ground, random: Random, taskId: string, text: string) =>
     return taken?.result === undefined ? undefined : true;
   });
 
-function killOneOfEach({ workers, frontEnds }: Ground, random: Random): number {
+function killOneOfEach(
+  { workers, frontEnds }: Ground,
+  random: Random,
+  killed: { workers: number; frontEnds: number },
+): void {
   const worker = pick(workers.live, random);
   const frontEnd = pick(frontEnds.live, random);
-  if (worker !== undefined) workers.kill(worker);
-  if (frontEnd !== undefined) frontEnds.kill(frontEnd);
-  return Number(worker !== undefined) + Number(frontEnd !== undefined);
+  if (worker !== undefined) {
+    workers.kill(worker);
+    killed.workers++;
+  }
+  if (frontEnd !== undefined) {
+    frontEnds.kill(frontEnd);
+    killed.frontEnds++;
+  }
 }
 
 /** What tells, though all tasks wait, of attempts that run or of items in the queues. */
