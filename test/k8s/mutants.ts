@@ -131,6 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('grace', 'a drain longer than the grace', CONFIG, 'data TASKSTREAM_SHUTDOWN_MS_MAX', '30000'),
   mutant('grace', 'no preStop', FRONT, `${CONTAINER} lifecycle`, GONE),
   mutant('rollout', 'pods taken before there are new ones', FRONT, 'spec strategy rollingUpdate maxUnavailable', 1),
+  mutant('rollout', 'front ends one by one', FRONT, 'spec strategy rollingUpdate maxSurge', 1),
   mutant('probe', 'liveness by readiness', FRONT, `${CONTAINER} livenessProbe httpGet path`, '/readyz'),
   mutant('probe', 'readiness on the main port', FRONT, `${CONTAINER} readinessProbe httpGet port`, 'http'),
   mutant('placement', 'no spread', WORKER, 'spec template spec topologySpreadConstraints', GONE),
