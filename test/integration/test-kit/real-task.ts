@@ -18,6 +18,7 @@ export interface Told {
 
 /** What a scenario does from outside. */
 export interface Outside {
+  /** The open question. */
   asked(name: string): Promise<unknown>;
   answer(name: string, response: unknown): void | Promise<void>;
   emitted(type: string, nth?: number): Promise<unknown>;
@@ -111,7 +112,7 @@ export async function runReal(
   const send = (command: MailboxCommand) => on.store.tasks.send(spec.taskId, command);
   const keyOf = (name: string) => Object.keys(open).find((key) => key.startsWith(`${name}-`));
   await drive({
-    asked: (name) => waitFor(() => keyOf(name)),
+    asked: (name) => waitFor(() => open[keyOf(name) ?? '']),
     answer: (name, response) => send({ type: 'input', key: String(keyOf(name)), response }),
     emitted: (type, nth = 1) => waitFor(() => told.filter((e) => e.type === type)[nth - 1]),
     cancel: (reason) => on.store.tasks.cancel(spec.taskId, reason),

@@ -63,15 +63,22 @@ const scenarios: ReadonlyArray<
   ['arguments that break the schema', 'talk', { n: 'three' }, nothing],
   ...endings.map((how) => [`the ending ${how}`, 'ends', { how }, nothing] as const),
   [
-    'questions and answers, and a late answer that breaks its schema',
+    'questions and answers, and answers that break their schema until it is enough',
     'asks',
     {},
     async (outside) => {
       await outside.asked('two');
       await outside.answer('two', { roots: [] });
       await outside.answer('one', { action: 'accept', content: { yes: true } });
-      await outside.asked('three');
-      await outside.answer('three', { action: 'accept', content: { n: 'x' } });
+      let asked = '';
+      for (const n of ['x', null, true]) {
+        // The same question comes again, with what was wrong.
+        await expect
+          .poll(async () => JSON.stringify(await outside.asked('three')), { timeout: 30_000, interval: 5 })
+          .not.toBe(asked);
+        asked = JSON.stringify(await outside.asked('three'));
+        await outside.answer('three', { action: 'accept', content: { n } });
+      }
     },
   ],
   [
