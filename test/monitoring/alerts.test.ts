@@ -3,13 +3,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parser } from '@prometheus-io/lezer-promql';
 import { createMetrics } from '@taskstream/service-host';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { sampleNames } from '../integration/observability/metrics-docs.js';
 import { needsProgram, runProgram } from '../support/system-binary.js';
 import { alertRules, prometheusRules } from './rules.js';
+import { readQuery } from './query.js';
+import { HEALTHY, scenarioFaults } from './scenarios.js';
 
 const root = new URL('../../', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, root), 'utf8');
@@ -23,19 +24,12 @@ const node = new Set(
 
 /** What is wrong with a query: its grammar, or a metric that does not exist. */
 function queryFaults(query: string): string[] {
-  const faults: string[] = [];
-  let metrics = 0;
-  parser.parse(query).iterate({
-    enter({ type, from, to, node: at }) {
-      if (type.isError) faults.push(`not PromQL at ${from}: ${query}`);
-      if (type.name !== 'Identifier' || at.parent?.type.name !== 'VectorSelector') return;
-      metrics++;
-      const name = query.slice(from, to);
-      if (!ours.has(name) && !node.has(name)) faults.push(`no such metric: ${name}`);
-    },
-  });
-  if (metrics === 0) faults.push(`names no metric: ${query}`);
-  return faults;
+  const { errors, metrics } = readQuery(query);
+  return [
+    ...errors.map((at) => `not PromQL at ${at}: ${query}`),
+    ...metrics.filter((name) => !ours.has(name) && !node.has(name)).map((name) => `no such metric: ${name}`),
+    ...(metrics.length === 0 ? [`names no metric: ${query}`] : []),
+  ];
 }
 
 describe('queries', () => {
@@ -68,6 +62,20 @@ describe('alerts', () => {
       for (const part of ['**Symptom.** ', '**Meaning.** ', '**What to do.**\n\n1. '])
         expect(entry, alert).toContain(part);
     });
+  });
+
+  it('have a scenario each in which they fire, and are silent in a healthy system', () => {
+    const scenarios = read('test/monitoring/alerts.promtest.yml');
+    expect(scenarioFaults(alerts, scenarios)).toEqual([]);
+    const [first, second, ...others] = alerts;
+    if (first === undefined || second === undefined) throw new Error('no alerts');
+    const unknown = { ...first, alert: 'TaskstreamUnknown' };
+    const blind = { ...second, expr: 'taskstream_unknown > 0' };
+    expect(scenarioFaults([unknown, blind, ...others], scenarios)).toEqual([
+      'TaskstreamUnknown fires in no scenario',
+      `TaskstreamUnknown is not tried in '${HEALTHY}'`,
+      `${second.alert} asks for taskstream_unknown, which '${HEALTHY}' does not have`,
+    ]);
   });
 
   it('are the same for Prometheus and for its operator', () => {

@@ -3,7 +3,10 @@
  *
  * Invariant: the factory is whatever makes counters and histograms; no metrics library is imported here.
  */
+import type { Repair } from '@taskstream/core';
 import type { StoreObserver } from './store.js';
+
+const REPAIRS: ReadonlyArray<Exclude<Repair, 'nothing'>> = ['queue', 'expire', 'cancel', 'orphan'];
 
 interface Counts {
   inc(labels: Readonly<Record<string, string>>, by?: number): void;
@@ -49,11 +52,14 @@ export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (li
     'how',
   ]);
   const foreign = counter('foreign_messages', 'Messages in our subjects that are not ours; they are passed over');
-  // An alert sees the first failure only when it has seen none before.
+  // An alert sees the first failure only when it has seen none before; so with sweeps and repairs below.
   for (const code of ['log_unavailable', 'stream_full', 'payload_too_large', 'data_lost']) failed.inc({ code }, 0);
   const sweeps = counter('sweeps', 'Sweeps over all tasks that this process has ended, by how', ['how']);
   const swept = counter('swept_tasks', 'Tasks that those sweeps passed');
+  const lookFailed = counter('swept_tasks_failed', 'Tasks that a sweep could not look at or set right');
   const repaired = counter('tasks_repaired', 'Tasks that a sweep set right, by how', ['how']);
+  for (const how of ['complete', 'failed']) sweeps.inc({ how }, 0);
+  for (const how of REPAIRS) repaired.inc({ how }, 0);
   return {
     limitHit,
     packAppended(count, size, ackMs) {
@@ -85,8 +91,13 @@ export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (li
       swept.inc({}, tasks);
     },
     sweepFailed({ error, taskId }) {
-      sweeps.inc({ how: 'failed' });
-      log.warn({ err: error, ...(taskId !== undefined && { taskId }) }, 'a sweep failed; the next one follows');
+      if (taskId === undefined) {
+        sweeps.inc({ how: 'failed' });
+        log.warn({ err: error }, 'a sweep failed; the next one follows');
+      } else {
+        lookFailed.inc({});
+        log.warn({ err: error, taskId }, 'a sweep could not look at a task or set it right; the next one tries again');
+      }
     },
   };
 }
