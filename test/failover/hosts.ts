@@ -9,7 +9,6 @@ import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
 const PREFIX = 'tsfo-';
-const HUB = `${PREFIX}hub`;
 const SUBNET = '10.77.0';
 const FIRST_ADDRESS = 10;
 
@@ -24,6 +23,13 @@ export interface Host {
   ): ChildProcess;
   /** Pulls the cable, or puts it back. Nobody is told: no packet comes or goes. */
   link(up: boolean): void;
+}
+
+export interface NetworkOptions {
+  /** Begins the names of its namespaces: networks of different prefixes live beside each other. */
+  readonly prefix?: string;
+  /** Programs are not in the terminal's process group: a Ctrl-C is for the run alone, which then ends them. */
+  readonly detached?: boolean;
 }
 
 export interface Network extends Disposable {
@@ -47,23 +53,30 @@ export function whyNoNetwork(): string | undefined {
   }
 }
 
-function removeAll(): void {
+function removeAll(prefix: string): void {
   for (const line of ip('netns', 'list').split('\n')) {
     const name = line.split(' ')[0] ?? '';
-    if (!name.startsWith(PREFIX)) continue;
+    if (!name.startsWith(prefix)) continue;
     ip('netns', 'delete', name);
     rmSync(`/etc/netns/${name}`, { recursive: true, force: true });
   }
 }
 
-export function makeNetwork(names: readonly string[]): Network {
-  removeAll();
-  ip('netns', 'add', HUB);
-  ip('-n', HUB, 'link', 'add', 'bridge', 'type', 'bridge');
-  ip('-n', HUB, 'link', 'set', 'bridge', 'up');
+export function makeNetwork(names: readonly string[], options: NetworkOptions = {}): Network {
+  const { prefix = PREFIX, detached = false } = options;
+  const hub = `${prefix}hub`;
+  removeAll(prefix);
+  ip('netns', 'add', hub);
+  ip('-n', hub, 'link', 'add', 'bridge', 'type', 'bridge');
+  ip('-n', hub, 'link', 'set', 'bridge', 'up');
   const addresses = new Map(names.map((name, i) => [name, `${SUBNET}.${FIRST_ADDRESS + i}`]));
   const table = [...addresses].map(([name, address]) => `${address} ${name}`).join('\n');
-  const hosts = new Map(names.map((name, i) => [name, makeHost(name, i, addresses.get(name) as string, table)]));
+  const hosts = new Map(
+    names.map((name, number) => {
+      const address = addresses.get(name) as string;
+      return [name, makeHost({ name, number, address, table, prefix, hub, detached })];
+    }),
+  );
   return {
     hosts,
     host(name) {
@@ -71,17 +84,28 @@ export function makeNetwork(names: readonly string[]): Network {
       if (host === undefined) throw new Error(`no host ${name}`);
       return host;
     },
-    [Symbol.dispose]: removeAll,
+    [Symbol.dispose]: () => removeAll(prefix),
   };
 }
 
-function makeHost(name: string, number: number, address: string, table: string): Host {
-  const namespace = PREFIX + name;
+interface Place {
+  readonly name: string;
+  readonly number: number;
+  readonly address: string;
+  /** The names of all hosts, as /etc/hosts has them. */
+  readonly table: string;
+  readonly prefix: string;
+  readonly hub: string;
+  readonly detached: boolean;
+}
+
+function makeHost({ name, number, address, table, prefix, hub, detached }: Place): Host {
+  const namespace = prefix + name;
   const plug = `plug${number}`;
   ip('netns', 'add', namespace);
   ip('-n', namespace, 'link', 'set', 'lo', 'up');
-  ip('-n', HUB, 'link', 'add', plug, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
-  ip('-n', HUB, 'link', 'set', plug, 'master', 'bridge', 'up');
+  ip('-n', hub, 'link', 'add', plug, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
+  ip('-n', hub, 'link', 'set', plug, 'master', 'bridge', 'up');
   ip('-n', namespace, 'address', 'add', `${address}/24`, 'dev', 'eth0');
   ip('-n', namespace, 'link', 'set', 'eth0', 'up');
   mkdirSync(`/etc/netns/${namespace}`, { recursive: true });
@@ -93,9 +117,10 @@ function makeHost(name: string, number: number, address: string, table: string):
       spawn('ip', ['netns', 'exec', namespace, command, ...args], {
         env: { PATH: process.env['PATH'], ...env },
         stdio,
+        detached,
         ...(cwd !== undefined && { cwd }),
       }),
     // The far end: a host that takes its own end down would tell its programs.
-    link: (up) => void ip('-n', HUB, 'link', 'set', plug, up ? 'up' : 'down'),
+    link: (up) => void ip('-n', hub, 'link', 'set', plug, up ? 'up' : 'down'),
   };
 }

@@ -6,6 +6,7 @@
  */
 import { createTaskClient, type Notice, type TaskClient } from '@taskstream/client';
 import * as z from 'zod';
+import { serve } from './helper.js';
 import { ReaderWatch, reportOf } from './watch.js';
 
 const Start = z.object({
@@ -133,11 +134,4 @@ async function answer(message: unknown): Promise<unknown> {
   return ask.type === 'quietest' ? load.quietest() : load.finish();
 }
 
-process.on('message', (message) => {
-  answer(message).then(
-    (result) => process.send?.({ result }),
-    (error: unknown) => process.send?.({ error: String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit(0));
-process.send?.({ ready: true });
+serve(answer);

@@ -39,6 +39,11 @@ export class Node {
     return this.host.name;
   }
 
+  /** Of the program that runs there now. */
+  get pid(): number | undefined {
+    return this.running ? this.#child?.pid : undefined;
+  }
+
   get running(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }

@@ -4,8 +4,6 @@
  * Invariants: a window of the report holds one fault and the time until every reader had an event again; nothing stays
  * behind.
  */
-import { once } from 'node:events';
-import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,11 +13,11 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { Fault } from './faults.js';
 import { HOSTS, CLIENT, ACKS, SETTINGS, startSystem, TOKEN, type Balancer } from './system.js';
-import { makeNetwork, type Host } from './hosts.js';
+import { Helper } from './helper.js';
+import { makeNetwork } from './hosts.js';
 import type { WindowReport } from './watch.js';
 
 const LOAD = fileURLToPath(new URL('load.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 /** A reader that had an event this recently is served again. */
 const FRESH_MS = 1_000;
 const RECOVERY_MS_MAX = 90_000;
@@ -55,58 +53,12 @@ const Report = z.object({
   silenceMs: z.array(z.number()),
 });
 const Finish = z.object({ endings: z.record(z.string(), z.int()), reached: z.record(z.string(), z.int()) });
-const Answer = z.object({
-  result: z.unknown().optional(),
-  error: z.string().optional(),
-  ready: z.boolean().optional(),
-});
-
-class LoadProcess {
-  readonly #child: ChildProcess;
-  readonly #waiting: Array<(message: unknown) => void> = [];
-  readonly #ended: Promise<never>;
-
-  constructor(host: Host) {
-    this.#child = host.spawn(process.execPath, ['--import', TSX, LOAD], {
-      env: {},
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    this.#child.on('message', (message) => this.#waiting.shift()?.(message));
-    this.#ended = once(this.#child, 'exit').then(([code]) => {
-      throw new Error(`the load ended with ${String(code)}`);
-    });
-    this.#ended.catch(() => undefined);
-  }
-
-  async ready(): Promise<void> {
-    await this.#next();
-  }
-
-  async ask<T>(shape: z.ZodType<T>, message: Readonly<Record<string, unknown>>): Promise<T> {
-    const next = this.#next();
-    this.#child.send(message);
-    return shape.parse(await next);
-  }
-
-  async #next(): Promise<unknown> {
-    const message = new Promise<unknown>((resolve) => void this.#waiting.push(resolve));
-    const answer = Answer.parse(await Promise.race([message, this.#ended]));
-    if (answer.error !== undefined) throw new Error(`the load failed: ${answer.error}`);
-    return answer.result;
-  }
-
-  async end(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#ended.catch(() => undefined);
-  }
-}
-
 export async function run(options: RunOptions): Promise<RunResult> {
   const { balancer, tasks, readersPerTask, everyMs, faults, say } = options;
   using network = makeNetwork(HOSTS);
   const dir = options.keepDir ?? (await mkdtemp(join(tmpdir(), 'taskstream-failover-')));
   const system = await startSystem(network, balancer, dir);
-  const load = new LoadProcess(network.host(CLIENT));
+  const load = new Helper(network.host(CLIENT), LOAD);
   try {
     await load.ready();
     const start = { url: system.url, token: TOKEN, tasks, readersPerTask, everyMs, silenceMs: SILENCE_MS };

@@ -28,6 +28,10 @@ export type Balancer = (typeof BALANCERS)[number];
 /** What differs from the defaults, so that a run ends within minutes. */
 export const SETTINGS = { leaseMs: 3_000, heartbeatMs: 1_000, drainDelayMs: 3_000, drainSpreadMs: 1_000 } as const;
 
+/** Of every service: readiness and metrics. */
+export const OPS_PORT = '9464';
+export const NATS_OPS_PORT = '8222';
+
 /** Where the tool keeps what it was told is durable. */
 export const ACKS = 'acks';
 
@@ -35,16 +39,34 @@ export interface System {
   readonly nats: readonly Node[];
   readonly frontEnds: readonly Node[];
   readonly workers: readonly Node[];
+  readonly balancer: Node;
   readonly url: string;
   end(): Promise<void>;
 }
 
-export async function startSystem(network: Network, balancer: Balancer, dir: string): Promise<System> {
+type Env = Readonly<Record<string, string>>;
+
+/** Settings of one run, over those of every run. */
+export interface Extras {
+  readonly frontEnd?: Env;
+  readonly worker?: Env;
+}
+
+export async function startSystem(
+  network: Network,
+  balancer: Balancer,
+  dir: string,
+  extras: Extras = {},
+): Promise<System> {
   const logs = join(dir, 'logs');
   const binary = await natsServer();
   const nats = NATS.map((name) => new Node(network.host(name), natsProgram(binary, name, dir), logs));
-  const frontEnds = FRONT_ENDS.map((name) => new Node(network.host(name), frontEndProgram(network.host(name)), logs));
-  const workers = WORKERS.map((name) => new Node(network.host(name), workerProgram(dir), logs));
+  const frontEnds = FRONT_ENDS.map(
+    (name) => new Node(network.host(name), withEnv(frontEndProgram(network.host(name)), extras.frontEnd), logs),
+  );
+  const workers = WORKERS.map(
+    (name) => new Node(network.host(name), withEnv(workerProgram(network.host(name), dir), extras.worker), logs),
+  );
   const entry = new Node(network.host(BALANCER), balancerProgram(balancer, dir), logs);
   const all = [entry, ...frontEnds, ...workers, ...nats];
   const end = async (): Promise<void> => {
@@ -58,7 +80,11 @@ export async function startSystem(network: Network, balancer: Balancer, dir: str
     await end();
     throw error;
   }
-  return { nats, frontEnds, workers, url: `http://${network.host(BALANCER).address}:8080/mcp`, end };
+  return { nats, frontEnds, workers, balancer: entry, url: `http://${network.host(BALANCER).address}:8080/mcp`, end };
+}
+
+function withEnv(program: Program, env: Env = {}): Program {
+  return { ...program, env: { ...program.env, ...env } };
 }
 
 async function natsServer(): Promise<string> {
@@ -100,7 +126,7 @@ function frontEndProgram(host: Host): Program {
       ...STORE,
       TASKSTREAM_HOST: host.address,
       TASKSTREAM_PORT: '3000',
-      TASKSTREAM_OPS_PORT: '9464',
+      TASKSTREAM_OPS_PORT: OPS_PORT,
       TASKSTREAM_OPS_HOST: host.address,
       TASKSTREAM_AUTH: 'static',
       TASKSTREAM_STATIC_TOKENS: `load:${TOKEN}`,
@@ -119,7 +145,7 @@ function lastHost(): number {
   return 10 + HOSTS.indexOf(BALANCER);
 }
 
-function workerProgram(dir: string): Program {
+function workerProgram(host: Host, dir: string): Program {
   const acks = join(dir, ACKS);
   mkdirSync(acks, { recursive: true });
   return {
@@ -129,6 +155,8 @@ function workerProgram(dir: string): Program {
       ...STORE,
       TASKSTREAM_TOOLS: join(ROOT, 'test/failover/tools.mjs'),
       TASKSTREAM_SLOTS: '40',
+      TASKSTREAM_OPS_PORT: OPS_PORT,
+      TASKSTREAM_OPS_HOST: host.address,
       FAILOVER_ACKS: acks,
     },
     ready: 'message',
@@ -156,7 +184,7 @@ function haproxyConfig(): string {
     template
       .replaceAll('front-end-1', name)
       .replace('"${FRONT_END_1}"', `${name}:3000`)
-      .replace('"${OPS_PORT_1}"', '9464'),
+      .replace('"${OPS_PORT_1}"', OPS_PORT),
   );
   const text = [...lines.filter((line) => !isServer(line)), ...servers, ''].join('\n');
   // Less than a machine of a test lets one process open; and names come from a file here, not from a name server.
