@@ -21,6 +21,8 @@ export class Helper {
   readonly #name: string;
   readonly #waiting: Array<(message: unknown) => void> = [];
   readonly #ended: Promise<never>;
+  /** Waited for from the start: it may come before it is asked for. */
+  readonly #ready: Promise<unknown>;
 
   constructor(host: Host, file: string, nodeArgs: readonly string[] = []) {
     this.#name = basename(file);
@@ -33,6 +35,8 @@ export class Helper {
       throw new Error(`${this.#name} ended with ${String(code)}`);
     });
     this.#ended.catch(() => undefined);
+    this.#ready = this.#next();
+    this.#ready.catch(() => undefined);
   }
 
   get pid(): number | undefined {
@@ -40,7 +44,7 @@ export class Helper {
   }
 
   async ready(): Promise<void> {
-    await this.#next();
+    await this.#ready;
   }
 
   async ask<T>(shape: z.ZodType<T>, message: Readonly<Record<string, unknown>>): Promise<T> {

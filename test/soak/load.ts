@@ -38,7 +38,7 @@ const Ask = z.discriminatedUnion('type', [
 const Tick = z.object({ i: z.int(), attempt: z.int() });
 const Result = z.object({ attempt: z.int(), count: z.int() });
 /** Tasks are started over this time, so that they do not all end together. */
-const RAMP_MS = 15_000;
+const RAMP_MS = 30_000;
 const FAULTS_KEPT_MAX = 20;
 
 class Load {

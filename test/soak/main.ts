@@ -15,7 +15,7 @@ const HELP = `npm run soak -- [options]
   --streams N          2000: open at a time
   --tasks N            200: running at a time
   --fault-every-s N    20
-  --every-ms N         2000: between two events of a task
+  --every-ms N         4000: between two events of a task
   --task-s MIN-MAX     60-120: how long a task runs
   --ttl-s N            300: how long a task is kept, from its creation
   --seed N             1
@@ -29,7 +29,7 @@ const Options = z.object({
   streams: number(2_000),
   tasks: number(200),
   'fault-every-s': number(20),
-  'every-ms': number(2_000),
+  'every-ms': number(4_000),
   'task-s': z
     .string()
     .regex(/^\d+-\d+$/)

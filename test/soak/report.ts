@@ -19,11 +19,13 @@ function figure(value: number): string {
 }
 
 interface Row {
+  readonly series: Series;
   readonly text: string;
   readonly flat: boolean;
 }
 
-function rowOf({ of, measure, samples }: Series, fromMs: number, untilMs: number): Row | undefined {
+function rowOf(series: Series, fromMs: number, untilMs: number): Row | undefined {
+  const { of, measure, samples } = series;
   const { name, unit, slack }: Measure = MEASURES[measure];
   const verdict = verdictOf(samples, fromMs, untilMs, slack ?? 0);
   // A process that was replaced by a fault: its figures say nothing about the run.
@@ -32,12 +34,15 @@ function rowOf({ of, measure, samples }: Series, fromMs: number, untilMs: number
   const cells = [verdict.start, ...verdict.quarters, verdict.max, verdict.slopePerHour].map(figure);
   const word = slack === null ? 'not judged' : verdict.flat ? `flat (slack ${slack})` : '**grows**';
   const what = unit === '' ? name : `${name}, ${unit}`;
-  return { text: `| ${of} | ${what} | ${cells.join(' | ')} | ${word} |`, flat };
+  return { series, text: `| ${of} | ${what} | ${cells.join(' | ')} | ${word} |`, flat };
 }
 
 export function judge(result: SoakResult, told: Told): Judged {
   const { fromMs, untilMs, series } = result;
   const rows = series.flatMap((one) => rowOf(one, fromMs, untilMs) ?? []);
+  const missing = result.expected.filter(
+    ([of, measure]) => !rows.some(({ series: one }) => one.of === of && one.measure === measure),
+  );
   const readersEnded = Object.values(result.endings).reduce((sum, count) => sum + count, 0);
   const otherwise = readersEnded - (result.endings['completed'] ?? 0);
   const counts: ReadonlyArray<readonly [string, number]> = [
@@ -49,9 +54,10 @@ export function judge(result: SoakResult, told: Told): Judged {
     ['tasks that could not be started or checked', result.failures],
     ['readers that had not ended long after their task', result.unended],
     ['nodes that died though they were not ended', result.died.length],
+    ['figures that are missing', missing.length],
     ['figures that grow', rows.filter(({ flat }) => !flat).length],
   ];
-  const passed = counts.every(([, count]) => count === 0) && rows.length > 0 && readersEnded > 0;
+  const passed = counts.every(([, count]) => count === 0) && readersEnded > 0;
   const minutes = (result.ranMs / 60_000).toFixed(1);
   const text = [
     `${minutes} minutes, ${told.tasks} tasks at a time of ${told.taskMsMin / 1000} to ${told.taskMsMax / 1000} s with an ` +
@@ -76,6 +82,7 @@ export function judge(result: SoakResult, told: Told): Judged {
     '| process | figure | start | 1st quarter | 2nd | 3rd | 4th | most | slope per hour | verdict |',
     '|---|---|---|---|---|---|---|---|---|---|',
     ...rows.map((row) => row.text),
+    ...(missing.length === 0 ? [] : ['', `Missing: ${missing.map((one) => one.join(' ')).join(', ')}.`]),
     ...(result.notes.length === 0 ? [] : ['', ...result.notes.map((note) => `- ${note}`)]),
     '',
     passed ? 'Passed.' : '**Failed.**',

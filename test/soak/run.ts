@@ -14,14 +14,16 @@ import { makeNetwork } from '../failover/hosts.js';
 import { ACKS, CLIENT, HOSTS, startSystem, TOKEN, type System } from '../failover/system.js';
 import { inflict, survivorOf } from './faults.js';
 import { nameOf, ROLES, rotation } from './rotation.js';
-import { Sampler } from './sampler.js';
-import { SeriesBook, type Series } from './series.js';
+import { ALL_NATS, MACHINE, Sampler } from './sampler.js';
+import { SeriesBook, type MeasureKey, type Series } from './series.js';
 
 const LOAD = fileURLToPath(new URL('load.ts', import.meta.url));
 const SCRAPE = fileURLToPath(new URL('scrape.ts', import.meta.url));
 const LOADS = 2;
 const PREFIX = 'tssoak-';
 const SAMPLE_EVERY_MS = 10_000;
+/** Between two faults, however long the first took: the system is whole for a while. */
+const WHOLE_MS = 5_000;
 const PROGRESS_EVERY_MS = 60_000;
 /** What a task that has run for its time may still need: faults hold it up. */
 const ENDING_MS_MAX = 90_000;
@@ -82,6 +84,8 @@ export interface SoakResult {
   readonly unended: number;
   /** Nodes that should have lived through the run and did not. */
   readonly died: readonly string[];
+  /** What has to be in the table: without it nothing was watched. */
+  readonly expected: ReadonlyArray<readonly [of: string, measure: MeasureKey]>;
   readonly notes: readonly string[];
 }
 
@@ -174,6 +178,8 @@ function settings(options: SoakOptions) {
     TASKSTREAM_RETENTION_CLASSES: `s:${options.ttlMs}`,
     TASKSTREAM_RETENTION_SLACK_MS: '30000',
     TASKSTREAM_LOG_LEVEL: 'warn',
+    // Shorter than a node is away, so that its tasks are taken over.
+    TASKSTREAM_LEASE_MS: '5000',
   };
   return {
     frontEnd: {
@@ -192,19 +198,33 @@ function settings(options: SoakOptions) {
   };
 }
 
+function expectedOf(system: System, loads: Loads): Array<readonly [string, MeasureKey]> {
+  const services = [survivorOf(system, 'front end'), survivorOf(system, 'worker')].map(({ name }) => name);
+  const programs = [...services, ...loads.memory().map(({ name }) => name)];
+  const processes = [...programs, survivorOf(system, 'NATS').name, system.balancer.name];
+  return [
+    ...processes.flatMap((name) => [[name, 'rss'] as const, [name, 'fds'] as const]),
+    ...programs.map((name) => [name, 'heap'] as const),
+    [ALL_NATS, 'messages'],
+    [ALL_NATS, 'consumers'],
+    [MACHINE, 'cpu'],
+  ];
+}
+
 async function inflictAll(
   system: System,
   options: SoakOptions,
   stop: AbortSignal,
-  done: (name: string) => void,
+  done: (name: string, tookMs: number) => void,
 ): Promise<void> {
   const plan = rotation(options.seed);
   while (!stop.aborted) {
     const nextAtMs = performance.now() + options.faultEveryMs;
     const planned = plan.next().value;
+    const beganAtMs = performance.now();
     await inflict(system, planned);
-    done(nameOf(planned));
-    await pause(nextAtMs - performance.now(), stop);
+    done(nameOf(planned), performance.now() - beganAtMs);
+    await pause(Math.max(WHOLE_MS, nextAtMs - performance.now()), stop);
   }
 }
 
@@ -260,7 +280,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     );
     say(`started: ${tasks} tasks with ${readersPerTask} readers each`);
     // Until all tasks have been started.
-    await pause(20_000, options.stop);
+    await pause(35_000, options.stop);
     await loads.report(false);
     const fromMs = performance.now();
     const sampler = new Sampler(system, scraper, new SeriesBook());
@@ -268,13 +288,16 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     const broken = new AbortController();
     const timeUp = AbortSignal.any([options.stop, AbortSignal.timeout(options.minutes * 60_000), broken.signal]);
     const both = [
-      inflictAll(system, options, timeUp, (name) => void faults.set(name, (faults.get(name) ?? 0) + 1)),
+      inflictAll(system, options, timeUp, (name, tookMs) => {
+        faults.set(name, (faults.get(name) ?? 0) + 1);
+        say(`  ${name}, ${(tookMs / 1000).toFixed(1)} s`);
+      }),
       sampleAll(sampler, loads, options, timeUp),
     ];
     // What fails ends the other, too.
     await Promise.all(both.map((one) => one.catch((error: unknown) => void broken.abort(error))));
     if (broken.signal.aborted) throw broken.signal.reason;
-    const untilMs = performance.now();
+    const untilMs = sampler.lastAtMs;
     say('no more faults and tasks; waiting for those that run to end');
     await loads.stop();
     const deadlineMs = performance.now() + taskMsMax + ENDING_MS_MAX;
@@ -288,6 +311,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
       series: sampler.series(),
       faults,
       died: died.map((node) => node.name),
+      expected: expectedOf(system, loads),
       notes: loads.notes,
     };
   } finally {

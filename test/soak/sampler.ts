@@ -9,9 +9,11 @@ import * as z from 'zod';
 import type { Helper } from '../failover/helper.js';
 import type { Node } from '../failover/node.js';
 import { NATS_OPS_PORT, OPS_PORT, type System } from '../failover/system.js';
-import { promValue, type Series, type SeriesBook } from './series.js';
+import { cpuTicks, promValue, type Series, type SeriesBook } from './series.js';
 
 const MIB = 1024 ** 2;
+export const MACHINE = 'machine';
+export const ALL_NATS = 'NATS, all servers';
 const Varz = z.object({ connections: z.int(), slow_consumers: z.int(), mem: z.number() });
 const Connz = z.object({ connections: z.array(z.object({ subscriptions: z.int() })) });
 const Jsz = z.object({ consumers: z.int(), messages: z.int(), storage: z.number() });
@@ -37,6 +39,9 @@ export class Sampler {
   readonly #book: SeriesBook;
   /** The processes that were there when the run began. */
   readonly #firstPids: ReadonlyMap<Node, number>;
+  /** When the last look was taken. */
+  lastAtMs = 0;
+  #ticks = cpuTicks(readFileSync('/proc/stat', 'utf8'));
 
   constructor(system: System, scraper: Helper, book: SeriesBook) {
     this.#system = system;
@@ -62,12 +67,21 @@ export class Sampler {
   }
 
   async sample(atMs: number, load: readonly LoadMemory[]): Promise<void> {
+    this.lastAtMs = atMs;
+    this.#machine(atMs);
     for (const { name, pid, heapBytes } of load) {
       this.#process(name, pid, atMs);
       this.#book.add(name, 'heap', atMs, heapBytes / MIB);
     }
     for (const node of this.#nodes()) if (this.livedThrough(node)) this.#process(node.name, node.pid, atMs);
     await Promise.all([this.#services(atMs), this.#nats(atMs)]);
+  }
+
+  #machine(atMs: number): void {
+    const now = cpuTicks(readFileSync('/proc/stat', 'utf8'));
+    const all = now.all - this.#ticks.all;
+    if (all > 0) this.#book.add(MACHINE, 'cpu', atMs, (100 * (now.busy - this.#ticks.busy)) / all);
+    this.#ticks = now;
   }
 
   #process(name: string, pid: number | undefined, atMs: number): void {
@@ -113,7 +127,7 @@ export class Sampler {
     const keys = ['connections', 'subscriptions', 'consumers', 'slowConsumers', 'messages', 'storage'] as const;
     for (const key of keys) {
       const sum = all.reduce((total, state) => total + state[key], 0);
-      this.#book.add('NATS, all servers', key, atMs, sum);
+      this.#book.add(ALL_NATS, key, atMs, sum);
     }
   }
 

@@ -7,7 +7,7 @@ import type { Sample } from './flat.js';
 
 export interface Measure {
   readonly name: string;
-  readonly unit: 'MiB' | '';
+  readonly unit: 'MiB' | '%' | '';
   /** How much more than a tenth the last quarter may have. Null: shown, and not judged. */
   readonly slack: number | null;
 }
@@ -28,6 +28,8 @@ export const MEASURES = {
   consumers: { name: 'consumers, replicas counted', unit: '', slack: 3 },
   slowConsumers: { name: 'slow consumers', unit: '', slack: 0 },
   messages: { name: 'messages in streams, replicas counted', unit: '', slack: 1_000 },
+  /** Other work of the machine is in it. */
+  cpu: { name: 'CPU of all cores', unit: '%', slack: null },
   storage: { name: 'bytes of streams, replicas counted', unit: MIB, slack: 8 },
 } as const satisfies Record<string, Measure>;
 export type MeasureKey = keyof typeof MEASURES;
@@ -53,6 +55,19 @@ export class SeriesBook {
   all(): Series[] {
     return [...this.#series.values()];
   }
+}
+
+export interface CpuTicks {
+  readonly busy: number;
+  readonly all: number;
+}
+
+/** The first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. */
+export function cpuTicks(stat: string): CpuTicks {
+  const [, ...ticks] = stat.slice(0, stat.indexOf('\n')).split(/\s+/).slice(0, 9).map(Number);
+  const all = ticks.reduce((sum, one) => sum + one, 0);
+  const idle = (ticks[3] ?? 0) + (ticks[4] ?? 0);
+  return { busy: all - idle, all };
 }
 
 /** A sample of Prometheus' text, without labels but `service`; undefined when it is not there. */
