@@ -295,7 +295,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
       sampleAll(sampler, loads, options, timeUp),
     ];
     // What fails ends the other, too.
-    await Promise.all(both.map((one) => one.catch((error: unknown) => void broken.abort(error))));
+    await Promise.all(both.map((one) => one.catch((error: unknown) => broken.abort(error))));
     if (broken.signal.aborted) throw broken.signal.reason;
     const untilMs = sampler.lastAtMs;
     say('no more faults and tasks; waiting for those that run to end');
