@@ -116,10 +116,23 @@ export class Feed {
     this.last = tail.pack;
     this.nextSeq = packEnd(tail.pack);
     this.status = tail.pack.status;
+    await this.#fill(tail.pack);
     this.#joined = true;
     this.#checkedAt = performance.now();
     this.#release();
     return true;
+  }
+
+  /**
+   * Gives the ring what it would hold if this feed had lingered: readers that come back from another node are served by
+   * one read instead of one each.
+   */
+  async #fill(tail: StoredPack): Promise<void> {
+    const since = new Date(Date.now() - this.#options.feedLingerMs);
+    // Without it readers ask the log themselves.
+    const recent = await this.#reads.since(this.at, since).catch((): StoredPack[] => []);
+    this.#ring = upTo(tail, recent, this.#ringBytesMax());
+    this.#ringBytes = this.#ring.reduce((sum, pack) => sum + pack.data.byteLength, 0);
   }
 
   /** Only what will not pass ends the feed. */
@@ -319,4 +332,18 @@ export class Feed {
       this.#checkMs = Math.min(this.#checkMs * 1.5, this.#options.tailCheckMsMax);
     }
   }
+}
+
+/** The packs that lead to the tail without a gap, within a number of bytes; none when they do not reach it. */
+function upTo(tail: StoredPack, packs: readonly StoredPack[], bytesMax: number): StoredPack[] {
+  let begin = packs.findIndex((pack) => pack.streamSeq === tail.streamSeq);
+  if (begin < 0) return [];
+  const end = begin + 1;
+  let bytes = tail.data.byteLength;
+  for (; begin > 0; begin--) {
+    const [before, first] = [packs[begin - 1] as StoredPack, packs[begin] as StoredPack];
+    bytes += before.data.byteLength;
+    if (packEnd(before) !== first.firstSeq || bytes > bytesMax) break;
+  }
+  return packs.slice(begin, end);
 }

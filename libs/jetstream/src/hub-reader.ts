@@ -12,6 +12,7 @@ import { HubSession, sealed, type Source } from './hub-session.js';
 import { addressOf, type LogReads, type TaskAddress } from './log-reads.js';
 import { isNatsFault } from './nats-errors.js';
 import type { StoreOptions } from './options.js';
+import { SharedReads } from './shared-reads.js';
 import type { StoredPack } from './stored-pack.js';
 import { whileUnavailable } from './waiting.js';
 
@@ -23,7 +24,7 @@ export class HubReader implements EventReader {
   readonly #options: StoreOptions;
   readonly #observer: FeedObserver;
   readonly #feeds = new Map<string, Feed>();
-  readonly #joining = new Map<string, Promise<Feed | undefined>>();
+  readonly #finding = new SharedReads<Feed | StoredPack>();
   readonly #timer: NodeJS.Timeout;
   readonly #off: () => void;
   readonly #barriers = new Map<string, Promise<void>>();
@@ -80,27 +81,22 @@ export class HubReader implements EventReader {
     return session;
   }
 
-  /** A feed for a live task; for one that is over, its sealed tail is enough. */
   async #source(at: TaskAddress): Promise<Source | undefined> {
     const feed = this.#feeds.get(at.taskId);
     if (feed !== undefined && !feed.expired && feed.failure === undefined) return this.#lend(feed);
+    const found = await this.#finding.get(at.taskId, () => this.#find(at));
+    return found instanceof Feed ? this.#lend(found) : found && sealed(found);
+  }
+
+  /** A feed for a live task; for one that is over, its last pack is enough. */
+  async #find(at: TaskAddress): Promise<Feed | StoredPack | undefined> {
     const direct = await this.#reads.directTail(at);
-    if (direct !== undefined && isTerminal(direct.status)) return sealed(direct);
+    if (direct !== undefined && isTerminal(direct.status)) return direct;
     if (direct === undefined && (await this.#reads.leaderTail(at)) === undefined) return undefined;
-    const joined = await this.#join(at);
-    return joined === undefined ? undefined : this.#lend(joined);
+    return this.#join(at);
   }
 
-  #join(at: TaskAddress): Promise<Feed | undefined> {
-    let joining = this.#joining.get(at.taskId);
-    if (joining === undefined) {
-      joining = this.#joinNow(at).finally(() => this.#joining.delete(at.taskId));
-      this.#joining.set(at.taskId, joining);
-    }
-    return joining;
-  }
-
-  async #joinNow(at: TaskAddress): Promise<Feed | undefined> {
+  async #join(at: TaskAddress): Promise<Feed | undefined> {
     const feed = new Feed(
       at,
       this.#broker,

@@ -165,6 +165,16 @@ export class LogReads {
     return { packs, next };
   }
 
+  /** The packs that were stored since a time, from some replica: the first page of them. None proves nothing. */
+  async since(at: TaskAddress, time: Date): Promise<StoredPack[]> {
+    const packs: StoredPack[] = [];
+    await this.#batch(at.stream, at.evt, { start_time: time }, this.#options.historyBatchMessages, (m) => {
+      const pack = this.#decode(at, m);
+      if (pack !== undefined) packs.push(pack);
+    });
+    return packs;
+  }
+
   /**
    * Hands out messages of any subjects from some replica, in order, from a position on; at most `messages` or what the
    * options say. Resolves with the position after the last, or `position` when there was none, which proves nothing.
@@ -176,7 +186,18 @@ export class LogReads {
     messages: number,
     onMessage: (m: StoredMsg) => void,
   ): Promise<number> {
-    let next = position;
+    return (await this.#batch(stream, subjects, { seq: position }, messages, onMessage)) ?? position;
+  }
+
+  /** Resolves with the position after the last message; undefined when there was none. */
+  async #batch(
+    stream: string,
+    subjects: string,
+    from: { readonly seq: number } | { readonly start_time: Date },
+    messages: number,
+    onMessage: (m: StoredMsg) => void,
+  ): Promise<number | undefined> {
+    let next: number | undefined;
     let received = 0;
     let refused: Error | undefined;
     let end: (result: CompletionResult) => void = () => undefined;
@@ -185,7 +206,7 @@ export class LogReads {
     });
     // Read as an iterator, every page would leave its subscription behind, here and on the server.
     const batch = await this.#broker.jsm.direct.getBatch(stream, {
-      seq: position,
+      ...from,
       next_by_subj: subjects,
       batch: Math.min(messages, this.#options.historyBatchMessages),
       max_bytes: this.#options.historyBatchBytes,
@@ -211,7 +232,7 @@ export class LogReads {
     clearInterval(deadline);
     if (err !== undefined && !isNatsFault(err, 'not_found', 'unavailable')) throw err;
     // What lies below it is readable.
-    if (refused !== undefined && next === position) throw refused;
+    if (refused !== undefined && next === undefined) throw refused;
     return next;
   }
 

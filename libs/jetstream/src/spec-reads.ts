@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { assertFormat } from './stored-format.js';
 import type { LogReads, TaskAddress } from './log-reads.js';
 import { Header, specSubject } from './names.js';
+import { SharedReads } from './shared-reads.js';
 
 /** What any version of a spec says. */
 const Versioned = z.looseObject({ v: z.int(), taskId: z.string() });
@@ -19,6 +20,7 @@ export class SpecReads {
   readonly #cacheMax: number;
   readonly #onForeign: (subject: string, streamSeq: number) => void;
   readonly #cache = new Map<string, TaskSpec>();
+  readonly #reading = new SharedReads<TaskSpec>();
 
   constructor(reads: LogReads, cacheMax: number, onForeign: (subject: string, streamSeq: number) => void) {
     this.#reads = reads;
@@ -29,6 +31,10 @@ export class SpecReads {
   async read(at: TaskAddress): Promise<TaskSpec | undefined> {
     const cached = this.#cache.get(at.taskId);
     if (cached !== undefined) return cached;
+    return this.#reading.get(at.taskId, () => this.#readNow(at));
+  }
+
+  async #readNow(at: TaskAddress): Promise<TaskSpec | undefined> {
     const subject = specSubject(at.place, at.taskId);
     const m = await this.#reads.anyLastOf(at.stream, subject);
     const spec = m === null ? undefined : (this.#parse(at, m) ?? (await this.#firstOf(at, subject))?.spec);

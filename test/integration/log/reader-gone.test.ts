@@ -2,7 +2,6 @@
 import { parseTaskId, type AttemptLog, type TaskPlace, type TaskSpec } from '@taskstream/core';
 import { evtSubject, streamName } from '@taskstream/jetstream';
 import { nanoid } from 'nanoid';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
 import {
@@ -196,10 +195,11 @@ describe('purged as a whole under an open stream', () => {
   it('ends one that had read everything', async () => {
     const { spec, log } = await writtenTask();
     const session = await reader.store.events.open(spec.taskId, undefined);
-    const reading = readEvents(session);
-    await delay(100);
-    await purgeBelow(spec);
-    const { lines, end } = await reading;
+    const { lines, end } = await readEvents(session, {
+      onLines: async (soFar) => {
+        if (soFar === log.nextSeq) await purgeBelow(spec);
+      },
+    });
     expect(seqsOf(lines)).toEqual(range(0, log.nextSeq));
     expect(end).toMatchObject({ type: 'end', reason: 'expired', nextSeq: log.nextSeq });
   });

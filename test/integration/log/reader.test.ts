@@ -213,6 +213,27 @@ describe('followers', () => {
     }
   });
 
+  it('who come back together to a node that is new to the task cost it as many reads as one', async () => {
+    await using fresh = await connectStore(nats.url);
+    const { spec, log } = await runningTask(writer);
+    await emitSteps(log, 30, 'awaited');
+    const reads: string[] = [];
+    // What any node asks for passes here; the other tests of this file have ended theirs.
+    const watching = writer.broker.nc.subscribe('$JS.API.DIRECT.GET.>', {
+      callback: (_error, m) => void reads.push(m.subject),
+    });
+    await writer.broker.nc.flush();
+    const after = log.nextSeq - 10;
+    const open = async () => readEvents(await fresh.store.events.open(spec.taskId, after), { stopAfter: 9 });
+    const all = await Promise.all(Array.from({ length: 20 }, open));
+    const { lines } = await open();
+    watching.unsubscribe();
+    for (const read of all) expect(read.lines).toEqual(lines);
+    expect(lines).toEqual((await storedLines(writer, spec.taskId)).slice(after + 1));
+    // The tail of the log, and what led to it.
+    expect(reads).toHaveLength(2);
+  });
+
   it('who are slow lose nothing, though the ring holds hardly anything', async () => {
     const { spec, log } = await runningTask(writer);
     const session = await cold.store.events.open(spec.taskId, undefined);
