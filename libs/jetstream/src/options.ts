@@ -49,12 +49,9 @@ export const storeOptionsShape = {
   feedRingsBytesMax: bytes
     .default(256 * 1024 * 1024)
     .meta({ description: 'Recent packs kept over all followed tasks' }),
-  feedLingerMs: ms
-    .default(10_000)
-    .meta({
-      description:
-        'A feed without readers is kept so long for resumes; a new feed begins with the packs of so long ago',
-    }),
+  feedLingerMs: ms.default(10_000).meta({
+    description: 'A feed without readers is kept so long for resumes; a new feed begins with the packs of so long ago',
+  }),
   tailCheckMs: ms.default(2_000).meta({ description: 'Silence after which the tail of a followed task is checked' }),
   tailCheckMsMax: ms.default(10_000).meta({ description: 'Longest interval between tail checks of a live task' }),
   historyBatchMessages: count.default(256).meta({ description: 'Packs per page of a replay' }),
