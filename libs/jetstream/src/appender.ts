@@ -15,6 +15,8 @@ import { sleep } from './waiting.js';
 
 /** Counts of what happened to a writer's packs, for metrics. */
 export interface AppendObserver {
+  /** A limit kept something back, by its key among the options; `slowed`: it only waits, or goes behind others. */
+  limitHit(limit: string, how?: 'slowed'): void;
   packAppended(events: number, bytes: number, ackMs: number, taskId: string): void;
   appendRetried(why: 'transient' | 'unavailable' | 'deposed_leader'): void;
   lostAckResolved(): void;

@@ -75,6 +75,7 @@ export class JetStreamAttemptLog implements AttemptLog {
   readonly #options: StoreOptions;
   readonly #abort = new AbortController();
   readonly #admit: () => boolean;
+  readonly #limitHit: (limit: string, how?: 'slowed') => void;
   readonly #where: () => string;
   readonly #overflow: OverflowLine;
   readonly #queue: EmitQueue;
@@ -94,13 +95,21 @@ export class JetStreamAttemptLog implements AttemptLog {
   /** Who waits until a seq and everything below it is durable. */
   readonly #settling: Array<Settle & { readonly seq: number }> = [];
 
-  constructor(start: LogStart, appender: Appender, reads: LogReads, options: StoreOptions, admit: () => boolean) {
+  constructor(
+    start: LogStart,
+    appender: Appender,
+    reads: LogReads,
+    options: StoreOptions,
+    admit: () => boolean,
+    limitHit: (limit: string, how?: 'slowed') => void,
+  ) {
     this.attempt = start.attempt;
     this.#start = start;
     this.#appender = appender;
     this.#reads = reads;
     this.#options = options;
     this.#admit = admit;
+    this.#limitHit = limitHit;
     this.#where = () => attemptName(start.spec.tool, start.spec.taskId, start.attempt);
     this.#overflow = new OverflowLine(options.emitQueueBytesMax);
     this.#queue = new EmitQueue(start, options);
@@ -199,6 +208,8 @@ export class JetStreamAttemptLog implements AttemptLog {
     try {
       payloads = events.map((e) => encodePayload(e, payloadBytesMax, this.#where));
     } catch (error) {
+      if (isTaskstreamError(error, 'payload_too_large'))
+        this.#limitHit(payloadBytesMax === this.#options.payloadBytesMax ? 'payloadBytesMax' : 'messageBytesMax');
       return Promise.reject(error);
     }
     if (events.length === 0) return Promise.resolve();
@@ -218,8 +229,14 @@ export class JetStreamAttemptLog implements AttemptLog {
       this.#overflow.add({
         bytes,
         awaited: kind.awaited ?? (() => false),
-        admit: () => this.#push(call, settle),
-        refuse: () => reject(this.#overflowError()),
+        admit: () => {
+          this.#limitHit('emitQueueBytesMax', 'slowed');
+          this.#push(call, settle);
+        },
+        refuse: () => {
+          this.#limitHit('emitQueueBytesMax');
+          reject(this.#overflowError());
+        },
         fail: reject,
       });
     });

@@ -54,10 +54,15 @@ export class LogReads {
   readonly #tailsInFlight = new Map<string, Promise<LeaderTail | undefined>>();
   readonly #onForeign: (subject: string, streamSeq: number) => void;
 
-  constructor(broker: Broker, options: StoreOptions, onForeign: (subject: string, streamSeq: number) => void) {
+  constructor(
+    broker: Broker,
+    options: StoreOptions,
+    onForeign: (subject: string, streamSeq: number) => void,
+    limitHit: (limit: string, how?: 'slowed') => void,
+  ) {
     this.#broker = broker;
     this.#options = options;
-    this.#leaderReads = new Semaphore(options.leaderReadsMax);
+    this.#leaderReads = new Semaphore(options.leaderReadsMax, () => limitHit('leaderReadsMax', 'slowed'));
     this.#onForeign = onForeign;
   }
 

@@ -55,6 +55,7 @@ export class Mailbox {
     const answers = command.type === 'input' || command.type === 'cancel';
     const entriesMax = answers ? mailboxEntriesMax : Math.min(steerEntriesMax, mailboxEntriesMax);
     if (!answers && Buffer.byteLength(data) > steerBytesMax) {
+      this.#limitHit('steerBytesMax');
       throw new TaskstreamError('payload_too_large', `A steer may have ${steerBytesMax} bytes as JSON`);
     }
     const writeId = crypto.randomUUID();
@@ -82,6 +83,7 @@ export class Mailbox {
         if (fault === 'stream_full')
           throw new TaskstreamError('stream_full', `The stream ${at.stream} is full`, { cause: error });
         if (fault === 'too_large') {
+          this.#limitHit('messageBytesMax');
           throw new TaskstreamError('payload_too_large', `A command to ${at.taskId} is too large`, { cause: error });
         }
         if (fault !== 'wrong_last' && fault !== 'transient' && fault !== 'unavailable') throw error;

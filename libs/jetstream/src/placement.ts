@@ -17,6 +17,7 @@ export async function placeInLine(
   reads: LogReads,
   options: StoreOptions,
   spec: TaskSpec,
+  limitHit: (limit: string, how?: 'slowed') => void,
 ): Promise<TaskSpec> {
   if (spec.priority >= REST_PRIORITY) return spec;
   const rest = { ...spec, priority: REST_PRIORITY };
@@ -24,7 +25,9 @@ export async function placeInLine(
     reads.directFirstOf(WORK_STREAM, ownerSubjects(rest)),
     itemsOf(broker, options, ownerSubjects(spec)),
   ]);
-  return resting !== null || inLine >= options.ownerLineMax ? rest : spec;
+  if (resting === null && inLine < options.ownerLineMax) return spec;
+  limitHit('ownerLineMax', 'slowed');
+  return rest;
 }
 
 /** Bounded by `ownerLineMax` and by how many are created at once: more never stand there. */

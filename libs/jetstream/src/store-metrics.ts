@@ -23,7 +23,7 @@ export interface WarnLog {
   warn(facts: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: (limit: string) => void): StoreObserver {
+export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: StoreObserver['limitHit']): StoreObserver {
   const counter = (name: string, help: string, labels: readonly string[] = []) =>
     metrics.counter({ name, unit: 'none', help, labels });
   const packs = counter('packs_appended', 'Packs that this process has appended to event logs');

@@ -25,8 +25,6 @@ import { JetStreamWorkQueue } from './work-queue.js';
 export interface StoreObserver extends AppendObserver, FeedObserver, SweepObserver {
   /** A message that is not ours lies in one of our subjects; it is passed over. */
   foreignMessage(subject: string, streamSeq: number): void;
-  /** A limit of the store kept something back: its key among the options. */
-  limitHit(limit: string): void;
 }
 
 export interface SweeperParts {
@@ -50,7 +48,7 @@ export interface Store {
 /** `keeper` keeps leases through blocks of the event loop; only a worker has one. */
 export function openStore(broker: Broker, options: StoreOptions, observer: StoreObserver, keeper?: LeaseKeeper): Store {
   const onForeign = (subject: string, streamSeq: number) => observer.foreignMessage(subject, streamSeq);
-  const reads = new LogReads(broker, options, onForeign);
+  const reads = new LogReads(broker, options, onForeign, (limit, how) => observer.limitHit(limit, how));
   const parts: StoreParts = {
     broker,
     options,

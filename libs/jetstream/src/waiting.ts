@@ -41,15 +41,21 @@ export async function whileUnavailable<T>(what: string, msMax: number, attempt: 
 /** At most `max` holders at a time; the others wait in order. */
 export class Semaphore {
   #free: number;
+  readonly #onWait: () => void;
   readonly #waiting: Array<() => void> = [];
 
-  constructor(max: number) {
+  /** `onWait` is told of each that finds no place free. */
+  constructor(max: number, onWait: () => void) {
     this.#free = max;
+    this.#onWait = onWait;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else {
+      this.#onWait();
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
     try {
       return await work();
     } finally {

@@ -46,7 +46,8 @@ describe('whileUnavailable', () => {
 
 describe('Semaphore', () => {
   it('lets so many run at a time, in order, and goes on after a failure', async () => {
-    const semaphore = new Semaphore(3);
+    let waited = 0;
+    const semaphore = new Semaphore(3, () => waited++);
     let running = 0;
     let most = 0;
     const order: number[] = [];
@@ -65,6 +66,7 @@ describe('Semaphore', () => {
     expect(most).toBe(3);
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(settled.filter((r) => r.status === 'rejected')).toHaveLength(1);
+    expect(waited).toBe(7);
   });
 });
 

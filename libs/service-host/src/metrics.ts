@@ -67,15 +67,24 @@ export function createMetrics(options: {
   };
 }
 
-/** Counts how often a limit kept something from being done; `limit` is its key in the configuration. */
-export function countLimits(metrics: Metrics): (limit: string) => void {
+/**
+ * Counts how often a limit kept something from being done; `limit` is its key in the configuration. `slowed`: it waited,
+ * went behind others, or was left out because a later one says more.
+ */
+export function countLimits(metrics: Metrics): (limit: string, how?: 'slowed') => void {
   const hits = metrics.counter({
     name: 'limits_hit',
     unit: 'none',
-    help: 'Requests, events or attempts that a limit kept back, by its key in the configuration',
+    help: 'Requests, events or attempts that a limit kept back, by its key in the configuration; draining: by a shutdown',
     labels: ['limit'],
   });
-  return (limit) => hits.inc({ limit });
+  const slowed = metrics.counter({
+    name: 'limits_slowed',
+    unit: 'none',
+    help: 'What a limit made wait, put behind others or left out for a later one, by its key; ordinary under load',
+    labels: ['limit'],
+  });
+  return (limit, how) => (how === 'slowed' ? slowed : hits).inc({ limit });
 }
 
 function common<Label extends string>(metric: MetricOptions<Label>, registry: Registry) {

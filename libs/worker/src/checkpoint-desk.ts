@@ -10,6 +10,7 @@ import { describeIssues, SystemEvent } from '@taskstream/protocol';
 import type * as z from 'zod';
 import { afterMs } from './long-timer.js';
 import { messageOf, StateMisuse } from './tool-errors.js';
+import type { LimitHit } from './worker-options.js';
 
 export interface CheckpointBounds {
   readonly checkpointBytesMax: number;
@@ -17,6 +18,7 @@ export interface CheckpointBounds {
   readonly checkpointsMax: number;
   /** An event at most so often, a name. */
   readonly checkpointEventMs: number;
+  readonly limitHit?: LimitHit | undefined;
 }
 
 interface Settle {
@@ -141,6 +143,7 @@ export class CheckpointDesk {
     const parsed = StateName.safeParse(name);
     if (!parsed.success) throw this.#misuse(String(name), describeIssues(parsed.error, name, 'name'));
     if (this.#cells.size >= this.#bounds.checkpointsMax) {
+      this.#bounds.limitHit?.('checkpointsMax');
       throw this.#misuse(name, `more than ${this.#bounds.checkpointsMax} names of checkpoints (checkpointsMax)`);
     }
     const cell: Cell = {
@@ -167,7 +170,8 @@ export class CheckpointDesk {
     if (json === undefined) throw this.#misuse(name, `the value cannot be encoded as JSON: it is ${typeof value}`);
     const bytes = Buffer.byteLength(json);
     if (bytes > this.#bounds.checkpointBytesMax) {
-      const { checkpointBytesMax } = this.#bounds;
+      const { checkpointBytesMax, limitHit } = this.#bounds;
+      limitHit?.('checkpointBytesMax');
       throw this.#misuse(name, `the value has ${bytes} bytes, at most ${checkpointBytesMax} (checkpointBytesMax)`);
     }
     return json;

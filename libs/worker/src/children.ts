@@ -53,7 +53,7 @@ const Options = z.strictObject({
   asks: z.boolean().default(false),
 });
 
-export type ChildBounds = Pick<WorkerOptions, 'childrenMax' | 'childDepthMax'>;
+export type ChildBounds = Pick<WorkerOptions, 'childrenMax' | 'childDepthMax' | 'limitHit'>;
 
 export interface ChildrenParts {
   readonly spec: TaskSpec;
@@ -94,6 +94,7 @@ export class Children {
     const request = { parent: spec, name, tool: definition, input, queue, priority, abandon, asks };
     const child = childSpec({ ...request, nowMs: Date.now() });
     if ((child.parent?.depth ?? 0) > childDepthMax) {
+      bounds.limitHit?.('childDepthMax');
       throw new ToolError(`spawn: children may be nested ${childDepthMax} deep (childDepthMax)`);
     }
     // Reserved before anything is awaited: spawns of one turn are counted, too.
@@ -155,6 +156,7 @@ export class Children {
     const count = new Set([...earlier.keys(), ...this.#spawned.keys()]).size;
     if (count > childrenMax) {
       this.#spawned.delete(name);
+      bounds.limitHit?.('childrenMax');
       throw new ToolError(`spawn: a task may have ${childrenMax} children (childrenMax)`);
     }
     const { taskId, abandoned } = mine;

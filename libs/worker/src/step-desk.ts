@@ -22,7 +22,7 @@ import * as z from 'zod';
 import type { StepFunction, StepOptions } from './define-tool.js';
 import { afterMs } from './long-timer.js';
 import { messageOf, StateMisuse, StepTimeout, ToolError, ToolProtocolError } from './tool-errors.js';
-import type { StepFact } from './worker-options.js';
+import type { LimitHit, StepFact } from './worker-options.js';
 
 /** A longer message of a failed call is cut, in characters. */
 const MESSAGE_LENGTH_MAX = 1_000;
@@ -33,6 +33,7 @@ const RECALLS_PER_EVENT_MAX = 200;
 export interface StepBounds {
   readonly stepsMax: number;
   readonly stepResultBytesMax: number;
+  readonly limitHit?: LimitHit | undefined;
 }
 
 const Options = z.looseObject({
@@ -252,6 +253,7 @@ export class StepDesk {
       throw this.#misuse(name, 'its name was used before in this attempt; each step needs a name of its own');
     }
     if (this.#names.size >= this.#bounds.stepsMax) {
+      this.#bounds.limitHit?.('stepsMax');
       throw this.#misuse(name, `more than ${this.#bounds.stepsMax} steps (stepsMax); use checkpoints for loops`);
     }
     this.#names.add(name);
@@ -269,7 +271,8 @@ export class StepDesk {
     }
     const bytes = json === undefined ? 0 : Buffer.byteLength(json);
     if (bytes > this.#bounds.stepResultBytesMax) {
-      const { stepResultBytesMax } = this.#bounds;
+      const { stepResultBytesMax, limitHit } = this.#bounds;
+      limitHit?.('stepResultBytesMax');
       throw this.#misuse(name, `its result has ${bytes} bytes, at most ${stepResultBytesMax} (stepResultBytesMax)`);
     }
     return json;

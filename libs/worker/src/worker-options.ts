@@ -55,10 +55,14 @@ export const workerOptionsShape = {
   pullRetryMs: ms.default(500).meta({ description: 'Wait after a pull that failed' }),
 } as const;
 
+export type LimitHit = (limit: string, how?: 'slowed') => void;
+
 export interface WorkerOptions extends z.infer<z.ZodObject<typeof workerOptionsShape>> {
   /** Unique name of this worker process; it is on every event. */
   readonly worker: string;
   readonly leaseMs: number;
+  /** Told which of these bounds refused something, by its key; `slowed`: something waits for it instead. */
+  readonly limitHit?: LimitHit | undefined;
 }
 
 export interface AttemptFact {

@@ -123,7 +123,11 @@ export class WorkerRuntime {
 
   /** An attempt that waits for a child holds no slot, so that the child can have it. It takes it back when it goes on. */
   #lend(): () => void {
-    if (this.#lent >= this.#parts.options.childWaitsMax) return () => undefined;
+    const { childWaitsMax, limitHit } = this.#parts.options;
+    if (this.#lent >= childWaitsMax) {
+      limitHit?.('childWaitsMax', 'slowed');
+      return () => undefined;
+    }
     this.#lent++;
     this.#fill();
     return () => void this.#lent--;

@@ -87,6 +87,7 @@ export function buildApp(parts: AppParts): App {
     reply.hijack();
     const { status, ...wireError } = unreadable(error.statusCode, requestBytesMax);
     if (status === 400) parts.onError(error);
+    if (status === 413) parts.mcp.limitHit('requestBytesMax');
     writeError(reply.raw, status, null, wireError);
     endAfterBody(request.raw, reply.raw, refusedBodyMsMax);
   });
@@ -129,7 +130,9 @@ export function buildApp(parts: AppParts): App {
       reply.hijack();
       const { raw } = request;
       const response = reply.raw;
-      const body = parseJsonBody(request.body, parts.mcp.limits.requestDepthMax);
+      const body = parseJsonBody(request.body, parts.mcp.limits.requestDepthMax, () =>
+        parts.mcp.limitHit('requestDepthMax'),
+      );
       try {
         const principal = await admit(raw, response);
         if (principal === undefined) return;

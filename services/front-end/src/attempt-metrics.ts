@@ -5,7 +5,11 @@ import type { Metrics } from '@taskstream/service-host';
 import type { Logger } from 'pino';
 import type { AttemptObserver } from './owned-tasks.js';
 
-export function observeAttempts(metrics: Metrics, logger: Logger, limitHit: (limit: string) => void): AttemptObserver {
+export function observeAttempts(
+  metrics: Metrics,
+  logger: Logger,
+  limitHit: (limit: string, how?: 'slowed') => void,
+): AttemptObserver {
   const unknown = metrics.counter({
     name: 'unknown_task_requests',
     unit: 'none',
@@ -13,6 +17,7 @@ export function observeAttempts(metrics: Metrics, logger: Logger, limitHit: (lim
   });
   return {
     unknownTask: () => unknown.inc(),
+    forgotten: () => limitHit('countedOwnersMax', 'slowed'),
     refused(limit, owner) {
       limitHit(limit);
       logger.warn(

@@ -85,9 +85,11 @@ export class FrontEndService {
     });
     if (config.opsPort !== undefined) this.#ops = await startOpsServer(opsHandler, config.opsPort, config.opsHost);
     const instance = `f${process.pid}-${nanoid(8)}`;
+    const limitHit = countLimits(this.#metrics);
     this.#tracing = await startTracing(config, {
       service: 'front-end',
       instance,
+      onQueueFull: () => limitHit('tracesQueueMax'),
       onFault: (error, spans) =>
         this.#logger.warn({ err: error, spans }, 'spans were dropped: the receiver of traces (tracesUrl) took none'),
     });
@@ -116,7 +118,6 @@ export class FrontEndService {
     this.#logger.info(await provision(broker, options), 'streams are as configured');
     // It may have gone again meanwhile; then its return says so.
     if (broker.connected) this.#readiness.pass('nats');
-    const limitHit = countLimits(this.#metrics);
     observeConnection(this.#metrics, broker);
     observeStreamFill(this.#metrics, broker);
     const store = openStore(broker, options, observeStore(this.#metrics, this.#logger, limitHit));
@@ -142,6 +143,7 @@ export class FrontEndService {
       retentionClasses: options.retentionClasses,
       shards: options.shards,
       limits,
+      limitHit,
       serverInfo: SERVER_INFO,
     };
     const stream: StreamParts = {

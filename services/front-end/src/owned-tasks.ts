@@ -20,6 +20,8 @@ import { RateLimit } from './rate-limit.js';
 export interface AttemptObserver {
   unknownTask(owner: string): void;
   refused(limit: AttemptLimit, owner: string): void;
+  /** An owner was forgotten because more are counted than `countedOwnersMax`: what it asked before counts no more. */
+  forgotten(): void;
 }
 
 export type AttemptLimit = 'unknownTasksPerMinuteMax' | 'streamOpensPerMinuteMax';
@@ -36,9 +38,10 @@ export class OwnedTasks {
 
   constructor(tasks: TaskStore, limits: FrontEndLimits, observer: AttemptObserver) {
     this.#tasks = tasks;
+    const perMinute = (max: number) => new RateLimit(max, limits.countedOwnersMax, () => observer.forgotten());
     this.#limits = {
-      unknownTasksPerMinuteMax: new RateLimit(limits.unknownTasksPerMinuteMax, limits.countedOwnersMax),
-      streamOpensPerMinuteMax: new RateLimit(limits.streamOpensPerMinuteMax, limits.countedOwnersMax),
+      unknownTasksPerMinuteMax: perMinute(limits.unknownTasksPerMinuteMax),
+      streamOpensPerMinuteMax: perMinute(limits.streamOpensPerMinuteMax),
     };
     this.#observer = observer;
   }

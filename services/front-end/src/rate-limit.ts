@@ -15,8 +15,11 @@ export class RateLimit {
   readonly #perMinuteMax: number;
   readonly #ownersMax: number;
   readonly #buckets = new Map<string, Bucket>();
+  readonly #onForget: () => void;
 
-  constructor(perMinuteMax: number, ownersMax: number) {
+  /** `onForget` is told when an owner is forgotten for want of room. */
+  constructor(perMinuteMax: number, ownersMax: number, onForget: () => void = () => undefined) {
+    this.#onForget = onForget;
     this.#perMinuteMax = perMinuteMax;
     this.#ownersMax = ownersMax;
   }
@@ -41,7 +44,9 @@ export class RateLimit {
     // Last in the map is the latest.
     this.#buckets.delete(owner);
     this.#buckets.set(owner, bucket);
-    if (this.#buckets.size > this.#ownersMax) this.#buckets.delete(this.#buckets.keys().next().value as string);
+    if (this.#buckets.size <= this.#ownersMax) return;
+    this.#buckets.delete(this.#buckets.keys().next().value as string);
+    this.#onForget();
   }
 
   #refill(bucket: Bucket, nowMs: number): void {

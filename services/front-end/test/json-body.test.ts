@@ -28,6 +28,10 @@ describe('a body', () => {
     expect(parse(nested(12), 10)).toBeUndefined();
     expect(parse(`[${nested(10)}]`, 10)).toBeUndefined();
     expect(parse('['.repeat(1_000_000))).toBeUndefined();
+    let tooDeep = 0;
+    const count = (text: string) => parseJsonBody(Buffer.from(text), 10, () => tooDeep++);
+    for (const text of [nested(10), 'nonsense', nested(12)]) count(text);
+    expect(tooDeep).toBe(1);
   });
 
   test('may hold any number of brackets in its strings, and be as wide as it likes', () => {

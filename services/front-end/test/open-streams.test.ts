@@ -198,3 +198,12 @@ describe('a drain', () => {
     expect(streams.count).toBe(0);
   });
 });
+
+test('a place that is refused because the node shuts down is told', async () => {
+  const hits: string[] = [];
+  const streams = new OpenStreams(limits({ drainSpreadMs: 0 }), (limit) => hits.push(limit));
+  await streams.drain(0);
+  expect(streams.take('ann', 'task', new Socket())).toBe('draining');
+  expect(hits).toEqual(['draining']);
+  streams.close();
+});

@@ -30,12 +30,24 @@ describe('ProgressGate', () => {
 
 describe('progressRelay', () => {
   test('is nothing without a token', () => {
-    expect(progressRelay(undefined, 10, () => undefined)).toBeUndefined();
+    expect(
+      progressRelay(
+        undefined,
+        10,
+        () => undefined,
+        () => undefined,
+      ),
+    ).toBeUndefined();
   });
 
   test.each([['token'], [0]])('sends under the token %j, with what the tool said and no more', (token) => {
     const sent: unknown[] = [];
-    const relay = progressRelay(token, 10, (notification) => sent.push(notification));
+    const relay = progressRelay(
+      token,
+      10,
+      (notification) => sent.push(notification),
+      () => undefined,
+    );
     relay?.({ progress: 1 });
     relay?.({ progress: 2, total: 3, message: 'two of three' });
     expect(sent).toEqual([
@@ -57,4 +69,21 @@ test.each([
   [undefined, undefined],
 ])('the token of %j is %j', (meta, token) => {
   expect(progressTokenOf(meta)).toBe(token);
+
+  test('tells of what it leaves out, but not of what is old', () => {
+    const sent: unknown[] = [];
+    const hits: unknown[] = [];
+    const relay = progressRelay(
+      'token',
+      2,
+      (notification) => sent.push(notification),
+      (...hit) => hits.push(hit),
+    );
+    for (const progress of [1, 2, 2, 3, 4]) relay?.({ progress });
+    expect(sent).toHaveLength(2);
+    expect(hits).toEqual([
+      ['progressPerSecondMax', 'slowed'],
+      ['progressPerSecondMax', 'slowed'],
+    ]);
+  });
 });

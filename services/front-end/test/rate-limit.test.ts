@@ -26,8 +26,10 @@ describe('a rate limit', () => {
   });
 
   it('remembers a bounded number of owners, and forgets the one that was quiet for longest', () => {
-    const limit = new RateLimit(1, 3);
+    let forgotten = 0;
+    const limit = new RateLimit(1, 3, () => forgotten++);
     for (const owner of ['a', 'b', 'c', 'a', 'd']) limit.count(owner, 0);
+    expect(forgotten).toBe(1);
     expect(limit.owners).toBe(3);
     expect(limit.waitMs('b', 0)).toBe(0);
     for (const owner of ['a', 'c', 'd']) expect(limit.waitMs(owner, 0)).toBe(60_000);

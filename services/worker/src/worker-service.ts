@@ -70,9 +70,11 @@ export class WorkerService {
       this.#ops = await startOpsServer(handler, config.opsPort, config.opsHost);
     }
     const worker = `w${process.pid}-${nanoid(8)}`;
+    const limitHit = countLimits(this.#metrics);
     this.#tracing = await startTracing(config, {
       service: 'worker',
       instance: worker,
+      onQueueFull: () => limitHit('tracesQueueMax'),
       onFault: (error, spans) =>
         this.#logger.warn({ err: error, spans }, 'spans were dropped: the receiver of traces (tracesUrl) took none'),
     });
@@ -116,7 +118,6 @@ export class WorkerService {
           'the lease keeper ended: a tool that blocks the event loop now loses its lease',
         ),
     });
-    const limitHit = countLimits(this.#metrics);
     observeConnection(this.#metrics, broker);
     const observers = traceAttempts(this.#tracing, {
       worker: this.#observer(limitHit),
@@ -132,7 +133,7 @@ export class WorkerService {
       attempts: this.#store.attempts,
       work: this.#store.work,
       children: { tasks: this.#store.tasks, events: this.#store.events, catalogue },
-      options: { ...config, worker },
+      options: { ...config, worker, limitHit },
       observer: observers.worker,
     });
     this.#runtime = runtime;

@@ -1,6 +1,8 @@
 /**
  * docs/metrics.md, from what both services say of themselves when they are scraped.
  */
+import { renderLimits } from './limits.js';
+
 export interface Described {
   readonly name: string;
   readonly type: string;
@@ -43,5 +45,6 @@ export function renderMetrics(scrapes: Readonly<Record<'front_end' | 'worker', s
     '',
     'Queues and streams are read when a front end is scraped: one question to NATS for each line of a queue and one for all streams, shared by scrapes of the same second, given up after two. Without NATS a scrape is answered at once, without them. `taskstream_delivery_lag_seconds` compares the clocks of two machines.',
     '',
+    ...renderLimits(),
   ].join('\n');
 }

@@ -114,6 +114,15 @@ describe('metrics', () => {
     await first;
   }, 60_000);
 
+  it('name the limits that a body broke', async () => {
+    const post = (body: string) =>
+      fetch(frontEnd.endpoint, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    expect((await post('['.repeat(1_000))).status).toBe(400);
+    expect((await post('x'.repeat(2 * 1024 * 1024))).status).toBe(413);
+    expect(await sample(frontEnd, 'taskstream_limits_hit_total', { limit: 'requestDepthMax' })).toBe(1);
+    expect(await sample(frontEnd, 'taskstream_limits_hit_total', { limit: 'requestBytesMax' })).toBe(1);
+  });
+
   it('are answered without NATS, and say that it is gone', async () => {
     await scene.nats.server.stop('SIGKILL');
     await reaches(frontEnd, 'taskstream_nats_connected').toBe(0);

@@ -11,8 +11,12 @@ const OBJECT = 0x7b;
 const OBJECT_END = 0x7d;
 
 /** Undefined when the body is not JSON, or nested deeper than `depthMax`. */
-export function parseJsonBody(body: unknown, depthMax: number): unknown {
-  if (!Buffer.isBuffer(body) || isDeeper(body, depthMax)) return undefined;
+export function parseJsonBody(body: unknown, depthMax: number, onTooDeep: () => void = () => undefined): unknown {
+  if (!Buffer.isBuffer(body)) return undefined;
+  if (isDeeper(body, depthMax)) {
+    onTooDeep();
+    return undefined;
+  }
   try {
     return JSON.parse(body.toString('utf8')) as unknown;
   } catch {

@@ -302,7 +302,7 @@ async function streamResult(
       progressToken: progressTokenOf((raw.params as { _meta?: unknown } | undefined)?._meta) ?? progressToken,
       progressPerSecondMax: parts.mcp.limits.progressPerSecondMax,
     },
-    { tasks: parts.mcp.tasks, events: parts.mcp.events, questions: parts.questions },
+    { tasks: parts.mcp.tasks, events: parts.mcp.events, questions: parts.questions, limitHit: parts.mcp.limitHit },
     response,
   );
   const { session } = extra;
@@ -320,6 +320,7 @@ async function streamResult(
   place.attach(stream);
   try {
     await stream.run((error) => wireErrorOf(error, taskId));
+    if (stream.stopped) parts.mcp.limitHit('draining');
     // Nobody else knows of the task behind a plain call.
     if (hidden !== undefined && (cancelled || stream.stopped)) {
       const why = cancelled ? 'The caller cancelled the request' : 'Its node was shut down';

@@ -46,12 +46,17 @@ export interface ResultRequest {
   readonly progressPerSecondMax: number;
 }
 
+interface ResultParts extends WatchParts {
+  readonly questions: QuestionLeases;
+  readonly limitHit: (limit: string, how?: 'slowed') => void;
+}
+
 export class ResultStream implements KeptAlive {
   readonly openedAt = performance.now();
   readonly ageFactor = 1;
   wroteAt = this.openedAt;
   readonly #request: ResultRequest;
-  readonly #parts: WatchParts & { readonly questions: QuestionLeases };
+  readonly #parts: ResultParts;
   readonly #response: ServerResponse;
   readonly #abort = new AbortController();
   readonly #holder = nanoid();
@@ -60,11 +65,7 @@ export class ResultStream implements KeptAlive {
   #over = false;
   #stopped = false;
 
-  constructor(
-    request: ResultRequest,
-    parts: WatchParts & { readonly questions: QuestionLeases },
-    response: ServerResponse,
-  ) {
+  constructor(request: ResultRequest, parts: ResultParts, response: ServerResponse) {
     this.#request = request;
     this.#parts = parts;
     this.#response = response;
@@ -117,8 +118,11 @@ export class ResultStream implements KeptAlive {
     const timer = setInterval(() => void this.#askAgain(), LEASE_RETRY_MS);
     try {
       const { taskId, from, progressToken, progressPerSecondMax } = this.#request;
-      const onProgress = progressRelay(progressToken, progressPerSecondMax, (notification) =>
-        this.#write(messageFrame({ jsonrpc: '2.0', ...notification })),
+      const onProgress = progressRelay(
+        progressToken,
+        progressPerSecondMax,
+        (notification) => this.#write(messageFrame({ jsonrpc: '2.0', ...notification })),
+        this.#parts.limitHit,
       );
       for await (const snapshot of watchStatus(this.#parts, taskId, this.#abort.signal, { from, onProgress })) {
         if (this.#over) break;

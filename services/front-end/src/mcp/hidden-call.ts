@@ -66,10 +66,15 @@ async function waitForAnswer(
   const { stopping } = parts.calls;
   const bound = AbortSignal.any([signal, stopping, AbortSignal.timeout(parts.limits.callMsMax)]);
   let told: Promise<void> = Promise.resolve();
-  const onProgress = progressRelay(progressTokenOf(_meta), parts.limits.progressPerSecondMax, (notification) => {
-    // A caller that is gone aborts the call by itself.
-    told = told.then(() => notify(notification)).catch(() => undefined);
-  });
+  const onProgress = progressRelay(
+    progressTokenOf(_meta),
+    parts.limits.progressPerSecondMax,
+    (notification) => {
+      // A caller that is gone aborts the call by itself.
+      told = told.then(() => notify(notification)).catch(() => undefined);
+    },
+    parts.limitHit,
+  );
   for await (const snapshot of watchStatus(parts, spec.taskId, bound, { from, onProgress })) {
     const { status } = snapshot;
     if (isTerminal(status.status)) {
@@ -86,6 +91,7 @@ async function waitForAnswer(
   }
   const stopped = stopping.aborted && !signal.aborted;
   const why = signal.aborted ? 'The caller went away' : stopped ? 'Its node was shut down' : 'The call took too long';
+  if (!signal.aborted) parts.limitHit(stopped ? 'draining' : 'callMsMax');
   await parts.tasks.cancel(spec.taskId, why);
   if (stopped) throw protocolError(temporarilyUnavailable('This node is shutting down; call again'));
   throw protocolError({

@@ -19,5 +19,7 @@ export interface McpParts {
   readonly retentionClasses: ReadonlyArray<RetentionClass>;
   readonly shards: number;
   readonly limits: FrontEndLimits;
+  /** Told which limit refused something, by its key, or `draining`; `slowed`: it was only left out or waits. */
+  readonly limitHit: (limit: string, how?: 'slowed') => void;
   readonly serverInfo: { readonly name: string; readonly version: string };
 }

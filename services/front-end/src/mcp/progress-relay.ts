@@ -6,6 +6,7 @@
  */
 import type { ProgressPayload } from '@taskstream/protocol';
 import * as z from 'zod';
+import type { McpParts } from './parts.js';
 
 export type ProgressToken = string | number;
 
@@ -20,12 +21,15 @@ export function progressTokenOf(meta: unknown): ProgressToken | undefined {
 /** Decides which reports go out. Times are of one clock that never goes back. */
 export class ProgressGate {
   readonly #perSecondMax: number;
+  readonly #onLeftOut: () => void;
   #tokens: number;
   #refilledAtMs: number;
   #latest = -Infinity;
 
-  constructor(perSecondMax: number, nowMs: number) {
+  /** `onLeftOut` is told of each report that is one too many. */
+  constructor(perSecondMax: number, nowMs: number, onLeftOut: () => void = () => undefined) {
     this.#perSecondMax = perSecondMax;
+    this.#onLeftOut = onLeftOut;
     this.#tokens = perSecondMax;
     this.#refilledAtMs = nowMs;
   }
@@ -35,7 +39,10 @@ export class ProgressGate {
     const refill = ((nowMs - this.#refilledAtMs) / 1_000) * this.#perSecondMax;
     this.#tokens = Math.min(this.#perSecondMax, this.#tokens + refill);
     this.#refilledAtMs = nowMs;
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < 1) {
+      this.#onLeftOut();
+      return false;
+    }
     this.#tokens--;
     this.#latest = progress;
     return true;
@@ -47,9 +54,10 @@ export function progressRelay(
   token: ProgressToken | undefined,
   perSecondMax: number,
   send: (notification: { method: 'notifications/progress'; params: Record<string, unknown> }) => void,
+  limitHit: McpParts['limitHit'],
 ): ((report: ProgressPayload) => void) | undefined {
   if (token === undefined) return undefined;
-  const gate = new ProgressGate(perSecondMax, performance.now());
+  const gate = new ProgressGate(perSecondMax, performance.now(), () => limitHit('progressPerSecondMax', 'slowed'));
   return ({ progress, total, message }) => {
     if (!gate.admits(progress, performance.now())) return;
     const params = {

@@ -52,7 +52,10 @@ export class OpenStreams {
   }
 
   take(owner: string, taskId: string, connection: Socket): StreamPlace | Refusal {
-    if (this.#draining) return 'draining';
+    if (this.#draining) {
+      this.#limitHit('draining');
+      return 'draining';
+    }
     const active = this.#byConnection.get(connection) ?? [];
     if (active.includes(taskId)) return 'active';
     const ofOwner = this.#byOwner.get(owner) ?? 0;
