@@ -208,8 +208,9 @@ export class JetStreamAttemptLog implements AttemptLog {
     try {
       payloads = events.map((e) => encodePayload(e, payloadBytesMax, this.#where));
     } catch (error) {
-      if (isTaskstreamError(error, 'payload_too_large'))
+      if (isTaskstreamError(error, 'payload_too_large')) {
         this.#limitHit(payloadBytesMax === this.#options.payloadBytesMax ? 'payloadBytesMax' : 'messageBytesMax');
+      }
       return Promise.reject(error);
     }
     if (events.length === 0) return Promise.resolve();

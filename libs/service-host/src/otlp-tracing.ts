@@ -1,13 +1,13 @@
 /**
  * Spans by OpenTelemetry, sent by OTLP over HTTP.
  *
- * Invariants: what cannot be sent is dropped, counted and told, and holds nothing up; no global of OpenTelemetry is set.
+ * Invariants: what cannot be sent is dropped and told, what finds the queue full is dropped; neither holds
+ * anything up; no global of OpenTelemetry is set.
  */
 import {
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
-  TraceFlags,
   trace,
   type Attributes,
   type Context,
@@ -22,9 +22,7 @@ import {
   BatchSpanProcessor,
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
-  type ReadableSpan,
   type SpanExporter,
-  type SpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import {
   parseTraceparent,
@@ -44,8 +42,7 @@ const KINDS = { server: SpanKind.SERVER, consumer: SpanKind.CONSUMER, internal: 
 
 export function otlpTracing(config: TracingConfig & { readonly tracesUrl: string }, parts: TracingParts): Tracing {
   const { tracesUrl: url, tracesQueueMax, tracesFlushMsMax } = config;
-  const queue = new QueueWatch(tracesQueueMax, parts.onQueueFull ?? (() => undefined));
-  const exporter = telling(new OTLPTraceExporter({ url, timeoutMillis: tracesFlushMsMax }), parts.onFault, queue);
+  const exporter = telling(new OTLPTraceExporter({ url, timeoutMillis: tracesFlushMsMax }), parts.onFault);
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({
       'service.name': `taskstream-${parts.service}`,
@@ -53,7 +50,6 @@ export function otlpTracing(config: TracingConfig & { readonly tracesUrl: string
     }),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(config.tracesSampleRatio) }),
     spanProcessors: [
-      queue,
       new BatchSpanProcessor(exporter, {
         maxQueueSize: tracesQueueMax,
         maxExportBatchSize: Math.min(BATCH_SPANS_MAX, tracesQueueMax),
@@ -139,49 +135,12 @@ function attributesOf(facts: SpanFacts): Attributes {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
 
-/** Follows the queue of the batch processor, which drops what is too much without a word. Stands before it. */
-class QueueWatch implements SpanProcessor {
-  readonly #max: number;
-  readonly #onFull: () => void;
-  #waiting = 0;
-
-  constructor(max: number, onFull: () => void) {
-    this.#max = max;
-    this.#onFull = onFull;
-  }
-
-  onStart(): void {}
-
-  onEnd(span: ReadableSpan): void {
-    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
-    if (this.#waiting >= this.#max) this.#onFull();
-    else this.#waiting++;
-  }
-
-  taken(spans: number): void {
-    this.#waiting -= spans;
-  }
-
-  forceFlush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  shutdown(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
 /** The exporter itself, whose failures are told instead of being kept for a global logger. */
-function telling(
-  exporter: OTLPTraceExporter,
-  onFault: (error: unknown, spans: number) => void,
-  queue: QueueWatch,
-): SpanExporter {
+function telling(exporter: OTLPTraceExporter, onFault: (error: unknown, spans: number) => void): SpanExporter {
   let dropped = 0;
   let toldAt = Number.NEGATIVE_INFINITY;
   return {
     export(spans, done) {
-      queue.taken(spans.length);
       exporter.export(spans, (result) => {
         if (result.code === ExportResultCode.FAILED) {
           dropped += spans.length;

@@ -73,8 +73,6 @@ export interface TracingParts {
   readonly instance: string;
   /** Told how many spans could not be sent and were dropped, at most once a minute. */
   readonly onFault: (error: unknown, spans: number) => void;
-  /** Told of each span that was dropped because `tracesQueueMax` wait. */
-  readonly onQueueFull?: (() => void) | undefined;
 }
 
 /** Off unless `tracesUrl` is set. */

@@ -89,7 +89,6 @@ export class FrontEndService {
     this.#tracing = await startTracing(config, {
       service: 'front-end',
       instance,
-      onQueueFull: () => limitHit('tracesQueueMax'),
       onFault: (error, spans) =>
         this.#logger.warn({ err: error, spans }, 'spans were dropped: the receiver of traces (tracesUrl) took none'),
     });

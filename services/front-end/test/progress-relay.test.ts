@@ -58,17 +58,6 @@ describe('progressRelay', () => {
       },
     ]);
   });
-});
-
-test.each([
-  [{ progressToken: 'x' }, 'x'],
-  [{ progressToken: 0 }, 0],
-  [{ progressToken: null }, undefined],
-  [{}, undefined],
-  ['nonsense', undefined],
-  [undefined, undefined],
-])('the token of %j is %j', (meta, token) => {
-  expect(progressTokenOf(meta)).toBe(token);
 
   test('tells of what it leaves out, but not of what is old', () => {
     const sent: unknown[] = [];
@@ -86,4 +75,15 @@ test.each([
       ['progressPerSecondMax', 'slowed'],
     ]);
   });
+});
+
+test.each([
+  [{ progressToken: 'x' }, 'x'],
+  [{ progressToken: 0 }, 0],
+  [{ progressToken: null }, undefined],
+  [{}, undefined],
+  ['nonsense', undefined],
+  [undefined, undefined],
+])('the token of %j is %j', (meta, token) => {
+  expect(progressTokenOf(meta)).toBe(token);
 });

@@ -74,7 +74,6 @@ export class WorkerService {
     this.#tracing = await startTracing(config, {
       service: 'worker',
       instance: worker,
-      onQueueFull: () => limitHit('tracesQueueMax'),
       onFault: (error, spans) =>
         this.#logger.warn({ err: error, spans }, 'spans were dropped: the receiver of traces (tracesUrl) took none'),
     });
