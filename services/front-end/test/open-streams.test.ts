@@ -201,9 +201,9 @@ describe('a drain', () => {
 
 test('a place that is refused because the node shuts down is told', async () => {
   const hits: string[] = [];
-  const streams = new OpenStreams(limits({ drainSpreadMs: 0 }), (limit) => hits.push(limit));
-  await streams.drain(0);
-  expect(streams.take('ann', 'task', new Socket())).toBe('draining');
+  const draining = new OpenStreams(limits({ drainSpreadMs: 0 }), (limit) => hits.push(limit));
+  await draining.drain(0);
+  expect(draining.take('ann', 'task', new Socket())).toBe('draining');
   expect(hits).toEqual(['draining']);
-  streams.close();
+  draining.close();
 });
