@@ -285,18 +285,28 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     const fromMs = performance.now();
     const sampler = new Sampler(system, scraper, new SeriesBook());
     const faults = new Map<string, number>();
-    const broken = new AbortController();
-    const timeUp = AbortSignal.any([options.stop, AbortSignal.timeout(options.minutes * 60_000), broken.signal]);
+    // A timer, not AbortSignal.timeout: AbortSignal.any does not keep that from being collected, and it never fires.
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), options.minutes * 60_000);
+    const end = (): void => over.abort();
+    options.stop.addEventListener('abort', end);
+    if (options.stop.aborted) end();
+    let broken: Error | undefined;
     const both = [
-      inflictAll(system, options, timeUp, (name, tookMs) => {
+      inflictAll(system, options, over.signal, (name, tookMs) => {
         faults.set(name, (faults.get(name) ?? 0) + 1);
         say(`  ${name}, ${(tookMs / 1000).toFixed(1)} s`);
       }),
-      sampleAll(sampler, loads, options, timeUp),
+      sampleAll(sampler, loads, options, over.signal),
     ];
     // What fails ends the other, too.
-    await Promise.all(both.map((one) => one.catch((error: unknown) => broken.abort(error))));
-    if (broken.signal.aborted) throw broken.signal.reason;
+    const failed = (error: unknown): void => {
+      broken ??= error instanceof Error ? error : new Error(String(error));
+      over.abort();
+    };
+    await Promise.all(both.map((one) => one.catch(failed)));
+    clearTimeout(timer);
+    if (broken !== undefined) throw broken;
     const untilMs = sampler.lastAtMs;
     say('no more faults and tasks; waiting for those that run to end');
     await loads.stop();
