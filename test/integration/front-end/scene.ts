@@ -37,6 +37,9 @@ export const UNSERVED: ToolDefinition = {
   attemptsMax: 3,
 };
 
+/** As rarely as may be: a sweep sets right what tests leave half done, and writes about it. */
+const RARE_SWEEPS = { TASKSTREAM_SWEEP_EVERY_MS: '20000' };
+
 export async function startScene(
   options: { env?: Record<string, string>; worker?: boolean; tools?: readonly ToolDefinition[] } = {},
 ): Promise<Scene> {
@@ -50,10 +53,10 @@ export async function startScene(
     return started;
   };
   // The worker first: what it publishes is listed from the first request on.
-  const worker = options.worker === false ? undefined : await keep(startWorker(nats.url));
+  const worker = options.worker === false ? undefined : await keep(startWorker(nats.url, RARE_SWEEPS));
   const [a, b] = await Promise.all([
-    keep(startFrontEnd(nats.url, options.env)),
-    keep(startFrontEnd(nats.url, options.env)),
+    keep(startFrontEnd(nats.url, { ...RARE_SWEEPS, ...options.env })),
+    keep(startFrontEnd(nats.url, { ...RARE_SWEEPS, ...options.env })),
   ]);
   return {
     nats,
