@@ -26,7 +26,8 @@ function first(nodes: readonly Node[]): Node {
   return node;
 }
 
-async function away(node: Node, leave: () => void, comeBack: () => void): Promise<void> {
+/** Breaks a node for a while; one that did not live through it is started again. */
+export async function away(node: Node, leave: () => void, comeBack: () => void): Promise<void> {
   leave();
   try {
     await delay(AWAY_MS);

@@ -4,9 +4,9 @@
  *
  * Invariant: the readers are given one URL and nothing else.
  */
-import { createTaskClient, type Notice, type TaskClient } from '@taskstream/client';
 import * as z from 'zod';
 import { serve } from './helper.js';
+import { loadClient } from './load-client.js';
 import { ReaderWatch, reportOf } from './watch.js';
 
 const Start = z.object({
@@ -48,7 +48,7 @@ class Load {
 
   async begin(): Promise<void> {
     const { tasks, readersPerTask, everyMs } = this.#start;
-    const client = this.#client(() => undefined);
+    const client = loadClient(this.#start, () => undefined);
     for (let i = 0; i < tasks; i++) {
       const { taskId } = await client.callTool(
         'ticker',
@@ -61,28 +61,11 @@ class Load {
     }
   }
 
-  /** Like independent clients: none knows what another found out about the service. */
-  #client(onNotice: (notice: Notice) => void): TaskClient {
-    const { url, token, silenceMs } = this.#start;
-    return createTaskClient({
-      endpoints: [url],
-      headers: { authorization: `Bearer ${token}` },
-      limits: {
-        silenceTimeoutMs: silenceMs,
-        requestTimeoutMs: 10_000,
-        attemptsMax: 100,
-        backoffBaseMs: 100,
-        backoffMaxMs: 1_000,
-      },
-      onNotice,
-    });
-  }
-
   async #read(taskId: string): Promise<string> {
     const watch = new ReaderWatch(this.#readers.length, performance.now());
     this.#readers.push(watch);
     this.#readersOf.set(taskId, watch);
-    const client = this.#client((notice) => {
+    const client = loadClient(this.#start, (notice) => {
       if (notice.type === 'reconnecting') watch.reconnected();
     });
     try {
@@ -108,7 +91,7 @@ class Load {
 
   /** Cancels every task. How often readers ended how, and how far each attempt of each task came. */
   async finish(): Promise<Finish> {
-    const client = this.#client(() => undefined);
+    const client = loadClient(this.#start, () => undefined);
     for (const taskId of this.#taskIds) await client.cancelTask(taskId);
     const endings: Record<string, number> = {};
     for (const status of await Promise.all(this.#ended)) endings[status] = (endings[status] ?? 0) + 1;

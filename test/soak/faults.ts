@@ -4,11 +4,11 @@
  * Invariants: a fault ends with as many nodes as there were; the first node of each role is never ended.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { away } from '../failover/faults.js';
 import type { Node } from '../failover/node.js';
 import { FRONT_ENDS_RUNNING, type System } from '../failover/system.js';
 import { victimOf, type Planned, type Role } from './rotation.js';
 
-const AWAY_MS = 8_000;
 /** The balancer asks each second. */
 const NOTICED_MS = 2_500;
 
@@ -49,16 +49,6 @@ export async function inflict(system: System, planned: Planned): Promise<void> {
         () => victim.host.link(true),
       );
   }
-}
-
-async function away(node: Node, leave: () => void, comeBack: () => void): Promise<void> {
-  leave();
-  try {
-    await delay(AWAY_MS);
-  } finally {
-    comeBack();
-  }
-  if (!node.running) await node.start();
 }
 
 async function restart(system: System, role: Role, running: readonly Node[], victim: Node): Promise<void> {

@@ -7,9 +7,10 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createTaskClient, type Notice, type TaskClient } from '@taskstream/client';
+import type { TaskClient } from '@taskstream/client';
 import * as z from 'zod';
 import { serve } from '../failover/helper.js';
+import { loadClient } from '../failover/load-client.js';
 import { ReaderWatch, reportOf } from '../failover/watch.js';
 import { Random } from '../simulation/client/random.js';
 
@@ -58,7 +59,7 @@ class Load {
 
   constructor(start: Start) {
     this.#start = start;
-    this.#starter = this.#client(() => undefined);
+    this.#starter = loadClient(this.#start, () => undefined);
     for (let slot = 0; slot < start.tasks; slot++) void this.#slot(slot);
   }
 
@@ -98,27 +99,10 @@ class Load {
     this.#checkAcks(taskId, watches);
   }
 
-  /** Like independent clients: none knows what another found out about the service. */
-  #client(onNotice: (notice: Notice) => void): TaskClient {
-    const { url, token, silenceMs } = this.#start;
-    return createTaskClient({
-      endpoints: [url],
-      headers: { authorization: `Bearer ${token}` },
-      limits: {
-        silenceTimeoutMs: silenceMs,
-        requestTimeoutMs: 10_000,
-        attemptsMax: 100,
-        backoffBaseMs: 100,
-        backoffMaxMs: 1_000,
-      },
-      onNotice,
-    });
-  }
-
   async #read(taskId: string): Promise<ReaderWatch> {
     const watch = new ReaderWatch(0, performance.now());
     this.#readers.add(watch);
-    const client = this.#client((notice) => {
+    const client = loadClient(this.#start, (notice) => {
       if (notice.type === 'reconnecting') watch.reconnected();
     });
     try {
