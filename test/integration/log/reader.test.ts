@@ -227,6 +227,8 @@ describe('followers', () => {
     const open = async () => readEvents(await fresh.store.events.open(spec.taskId, after), { stopAfter: 9 });
     const all = await Promise.all(Array.from({ length: 20 }, open));
     const { lines } = await open();
+    // What the other connection asked for came to the server before this.
+    await writer.broker.nc.flush();
     watching.unsubscribe();
     for (const read of all) expect(read.lines).toEqual(lines);
     expect(lines).toEqual((await storedLines(writer, spec.taskId)).slice(after + 1));

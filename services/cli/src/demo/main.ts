@@ -20,7 +20,10 @@ const repositoryRoot = path.resolve(import.meta.dirname, '../../../..');
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const signals = watchSignals(process);
-const signal = AbortSignal.any([signals.first, AbortSignal.timeout(TIMEOUT_MS)]);
+const late = new AbortController();
+// Not AbortSignal.timeout: `any` would let it be collected.
+setTimeout(() => late.abort(new DOMException('The demo took too long', 'TimeoutError')), TIMEOUT_MS).unref();
+const signal = AbortSignal.any([signals.first, late.signal]);
 
 async function startDemoSystem(dataDir: string): Promise<RunningSystem> {
   const config = readCliConfig();

@@ -10,6 +10,7 @@ import type { TaskSnapshot, TaskSpec } from '@taskstream/core';
 import { invalidParams, isTerminal, temporarilyUnavailable, WireCode } from '@taskstream/protocol';
 import { protocolError } from '../wire-errors.js';
 import { takeAnswers } from './answers.js';
+import { boundedSignal } from './bounded-signal.js';
 import type { Caller } from './call-context.js';
 import { freshSnapshot } from './facts.js';
 import type { McpParts } from './parts.js';
@@ -64,7 +65,7 @@ async function waitForAnswer(
   const { spec } = from;
   const { signal, notify, _meta } = context.mcpReq;
   const { stopping } = parts.calls;
-  const bound = AbortSignal.any([signal, stopping, AbortSignal.timeout(parts.limits.callMsMax)]);
+  using bound = boundedSignal(parts.limits.callMsMax, signal, stopping);
   let told: Promise<void> = Promise.resolve();
   const onProgress = progressRelay(
     progressTokenOf(_meta),
@@ -75,7 +76,7 @@ async function waitForAnswer(
     },
     parts.limitHit,
   );
-  for await (const snapshot of watchStatus(parts, spec.taskId, bound, { from, onProgress })) {
+  for await (const snapshot of watchStatus(parts, spec.taskId, bound.signal, { from, onProgress })) {
     const { status } = snapshot;
     if (isTerminal(status.status)) {
       await told;

@@ -10,6 +10,7 @@ import { invalidParams, isTerminal, projectDetailedTask, projectTask2025, unknow
 import * as z from 'zod';
 import { protocolError } from '../wire-errors.js';
 import { takeAnswers } from './answers.js';
+import { boundedSignal } from './bounded-signal.js';
 import { callerOf, requireTasks } from './call-context.js';
 import { factsOf } from './facts.js';
 import type { McpParts } from './parts.js';
@@ -67,8 +68,8 @@ async function untilTaken(
   answered: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const bound = AbortSignal.any([signal, AbortSignal.timeout(parts.limits.updateGraceMs)]);
-  for await (const { status } of watchStatus(parts, from.spec.taskId, bound, { from })) {
+  using bound = boundedSignal(parts.limits.updateGraceMs, signal);
+  for await (const { status } of watchStatus(parts, from.spec.taskId, bound.signal, { from })) {
     if (!answered.some((key) => key in (status.inputRequests ?? {}))) return;
   }
 }
@@ -77,8 +78,8 @@ async function untilTaken(
 export async function cancelAndShow(parts: McpParts, before: TaskSnapshot): Promise<TaskSnapshot> {
   const { taskId } = before.spec;
   await parts.tasks.cancel(taskId);
-  const patience = AbortSignal.timeout(parts.limits.cancelGraceMs);
-  for await (const snapshot of watchStatus(parts, taskId, patience)) {
+  using patience = boundedSignal(parts.limits.cancelGraceMs);
+  for await (const snapshot of watchStatus(parts, taskId, patience.signal)) {
     if (isTerminal(snapshot.status.status)) return snapshot;
   }
   await parts.tasks.cancelNow(taskId);
