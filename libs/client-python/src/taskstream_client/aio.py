@@ -6,65 +6,37 @@ closes its connections.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
 from . import calls
+from .base import ClientBase, FollowBase, HandleBase
 from .cursors import CursorStore
-from .errors import ClientError
-from .exchange import make_service
 from .follow import Reader
-from .limits import Limits
-from .options import make_reader
 from .outcomes import result_of
 from .runners import AsyncRunner
 from .script import Script
-from .types import (
-    AuthHook,
-    Era,
-    EventsGonePolicy,
-    FollowItem,
-    Headers,
-    Json,
-    OnInputRequest,
-    OnNotice,
-    Task,
-    TaskEvent,
-    TaskOutcome,
-)
+from .types import EventsGonePolicy, FollowItem, Json, OnInputRequest, Task, TaskOutcome
 
 T = TypeVar("T")
 
 
-class AsyncFollow(AsyncIterator[FollowItem]):
+class AsyncFollow(FollowBase, AsyncIterator[FollowItem]):
     """One followed task; the guarantees of ``Follow``. Use it with ``async with`` to close it when leaving early."""
 
     def __init__(self, runner: AsyncRunner, reader: Reader) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self._items = runner.items(reader.script())
-        self.last_seq: int | None = None
 
     def __aiter__(self) -> AsyncFollow:
         return self
 
     async def __anext__(self) -> FollowItem:
-        item: FollowItem = await self._items.__anext__()
-        if isinstance(item, TaskEvent):
-            self.last_seq = item.seq
-        return item
-
-    @property
-    def outcome(self) -> TaskOutcome:
-        """How the task ended. @raises ClientError aborted while the iteration has not ended"""
-        outcome = self._runner.result
-        if not isinstance(outcome, TaskOutcome):
-            raise ClientError("aborted", "The follow has not ended")
-        return outcome
+        return self._taken(await self._items.__anext__())
 
     async def aclose(self) -> None:
-        await self._items.aclose()  # type: ignore[attr-defined]
+        await self._items.aclose()
 
     async def __aenter__(self) -> AsyncFollow:
         return self
@@ -75,35 +47,8 @@ class AsyncFollow(AsyncIterator[FollowItem]):
         await self.aclose()
 
 
-class AsyncTaskClient:
+class AsyncTaskClient(ClientBase):
     """As ``TaskClient``; ``auth``, ``on_input_request``, ``on_notice`` and cursor stores may be coroutines."""
-
-    def __init__(
-        self,
-        endpoints: str | Sequence[str],
-        *,
-        era: Era = "2026-07-28",
-        headers: Headers | None = None,
-        auth: AuthHook | None = None,
-        on_input_request: OnInputRequest | None = None,
-        on_notice: OnNotice | None = None,
-        capabilities: Json | None = None,
-        limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._service = make_service(
-            endpoints,
-            era=era,
-            limits=limits,
-            headers=headers,
-            auth=auth,
-            on_notice=on_notice,
-            capabilities=capabilities,
-            asks=on_input_request is not None,
-        )
-        self._ask = on_input_request
-        self._tools = calls.Tools()
-        self._tls = tls
 
     def follow_task(
         self,
@@ -115,14 +60,7 @@ class AsyncTaskClient:
         on_input_request: OnInputRequest | None = None,
     ) -> AsyncFollow:
         """``after``: exclusive cursor; default: the cursor store's, else everything that is retained."""
-        reader = make_reader(
-            self._service,
-            task_id,
-            after=after,
-            cursor_store=cursor_store,
-            on_events_gone=on_events_gone,
-            ask=on_input_request or self._ask,
-        )
+        reader = self._reader(task_id, after, cursor_store, on_events_gone, on_input_request)
         return AsyncFollow(AsyncRunner(self._tls), reader)
 
     async def call_tool(
@@ -171,20 +109,9 @@ class AsyncTaskClient:
     async def _run(self, script: Script[T]) -> T:
         return await AsyncRunner(self._tls).run(script)
 
-    async def _wait(self, task_id: str) -> TaskOutcome:
-        reader = make_reader(
-            self._service, task_id, after=None, cursor_store=None, on_events_gone="fail", ask=self._ask, poll=True
-        )
-        return await self._run(reader.script())
 
-
-class AsyncTaskHandle:
+class AsyncTaskHandle(HandleBase["AsyncTaskClient"]):
     """A called tool. ``immediate`` is the result of a tool that answered at once; it has no ``task_id``."""
-
-    def __init__(self, client: AsyncTaskClient, task_id: str | None, immediate: Json | None) -> None:
-        self._client = client
-        self.task_id = task_id
-        self.immediate = immediate
 
     async def events(self, **options: Any) -> AsyncIterator[FollowItem]:
         """As ``follow_task``; nothing for a tool that answered at once."""
@@ -198,7 +125,7 @@ class AsyncTaskHandle:
         """Waits for the end; does not raise for a failed or cancelled task."""
         if self.task_id is None:
             return TaskOutcome("completed", result=self.immediate)
-        return await self._client._wait(self.task_id)
+        return await self._client._run(self._client._waiting(self.task_id))
 
     async def result(self) -> Json:
         """Waits for the end. @raises ClientError task_failed (``details['error']``), task_cancelled"""
@@ -225,11 +152,6 @@ class AsyncTaskHandle:
 
     async def resume(self) -> None:
         await self._client.resume_task(self._running())
-
-    def _running(self) -> str:
-        if self.task_id is None:
-            raise calls.too_late()
-        return self.task_id
 
     async def answer(self, input_responses: Mapping[str, Json]) -> None:
         if self.task_id is not None:

@@ -6,70 +6,38 @@ ends, is closed or is stopped.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
 from . import calls
+from .base import ClientBase, FollowBase, HandleBase
 from .cursors import CursorStore
-from .errors import ClientError
-from .exchange import make_service
 from .follow import Reader
-from .limits import Limits
-from .options import make_reader
 from .outcomes import result_of
 from .runners import BlockingRunner
 from .script import Script
-from .types import (
-    AuthHook,
-    Era,
-    EventsGonePolicy,
-    FollowItem,
-    Headers,
-    Json,
-    OnInputRequest,
-    OnNotice,
-    Task,
-    TaskEvent,
-    TaskOutcome,
-)
+from .types import EventsGonePolicy, FollowItem, Json, OnInputRequest, Task, TaskOutcome
 
 T = TypeVar("T")
 
 
-class Follow(Iterator[FollowItem]):
+class Follow(FollowBase, Iterator[FollowItem]):
     """One followed task. Iterate it once: events in order of seq, each at most once, none left out without a ``Gap``.
 
     The iteration ends when the task has ended and its last event was given; it raises ``ClientError`` otherwise.
     """
 
     def __init__(self, runner: BlockingRunner, reader: Reader) -> None:
+        super().__init__(runner)
         self._runner = runner
         self._items = runner.items(reader.script())
-        self._outcome: TaskOutcome | None = None
-        self.last_seq: int | None = None
 
     def __iter__(self) -> Follow:
         return self
 
     def __next__(self) -> FollowItem:
-        try:
-            item: FollowItem = next(self._items)
-        except StopIteration as end:
-            if end.value is not None:
-                self._outcome = end.value
-            raise StopIteration from None
-        if isinstance(item, TaskEvent):
-            self.last_seq = item.seq
-        return item
-
-    @property
-    def outcome(self) -> TaskOutcome:
-        """How the task ended. @raises ClientError aborted while the iteration has not ended"""
-        if self._outcome is None:
-            raise ClientError("aborted", "The follow has not ended")
-        return self._outcome
+        return self._taken(next(self._items))
 
     def stop(self) -> None:
         """Ends the iteration with ``aborted``, from any thread."""
@@ -77,7 +45,7 @@ class Follow(Iterator[FollowItem]):
 
     def close(self) -> None:
         """Leaves the follow. From the thread that iterates it."""
-        self._items.close()  # type: ignore[attr-defined]
+        self._items.close()
 
     def __enter__(self) -> Follow:
         return self
@@ -86,39 +54,12 @@ class Follow(Iterator[FollowItem]):
         self.close()
 
 
-class TaskClient:
+class TaskClient(ClientBase):
     """The client of one service. Safe to share between threads; nothing is sent before the first call.
 
     ``endpoints``: MCP endpoints of the same service, best first. ``tls``: the context of https endpoints.
     @raises ClientError invalid_argument
     """
-
-    def __init__(
-        self,
-        endpoints: str | Sequence[str],
-        *,
-        era: Era = "2026-07-28",
-        headers: Headers | None = None,
-        auth: AuthHook | None = None,
-        on_input_request: OnInputRequest | None = None,
-        on_notice: OnNotice | None = None,
-        capabilities: Json | None = None,
-        limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._service = make_service(
-            endpoints,
-            era=era,
-            limits=limits,
-            headers=headers,
-            auth=auth,
-            on_notice=on_notice,
-            capabilities=capabilities,
-            asks=on_input_request is not None,
-        )
-        self._ask = on_input_request
-        self._tools = calls.Tools()
-        self._tls = tls
 
     def follow_task(
         self,
@@ -130,14 +71,7 @@ class TaskClient:
         on_input_request: OnInputRequest | None = None,
     ) -> Follow:
         """``after``: exclusive cursor; default: the cursor store's, else everything that is retained."""
-        reader = make_reader(
-            self._service,
-            task_id,
-            after=after,
-            cursor_store=cursor_store,
-            on_events_gone=on_events_gone,
-            ask=on_input_request or self._ask,
-        )
+        reader = self._reader(task_id, after, cursor_store, on_events_gone, on_input_request)
         return Follow(BlockingRunner(self._tls), reader)
 
     def call_tool(
@@ -186,20 +120,9 @@ class TaskClient:
     def _run(self, script: Script[T]) -> T:
         return BlockingRunner(self._tls).run(script)
 
-    def _wait(self, task_id: str) -> TaskOutcome:
-        reader = make_reader(
-            self._service, task_id, after=None, cursor_store=None, on_events_gone="fail", ask=self._ask, poll=True
-        )
-        return self._run(reader.script())
 
-
-class TaskHandle:
+class TaskHandle(HandleBase["TaskClient"]):
     """A called tool. ``immediate`` is the result of a tool that answered at once; it has no ``task_id``."""
-
-    def __init__(self, client: TaskClient, task_id: str | None, immediate: Json | None) -> None:
-        self._client = client
-        self.task_id = task_id
-        self.immediate = immediate
 
     def events(self, **options: Any) -> Iterator[FollowItem]:
         """As ``follow_task``; nothing for a tool that answered at once."""
@@ -209,7 +132,7 @@ class TaskHandle:
         """Waits for the end; does not raise for a failed or cancelled task."""
         if self.task_id is None:
             return TaskOutcome("completed", result=self.immediate)
-        return self._client._wait(self.task_id)
+        return self._client._run(self._client._waiting(self.task_id))
 
     def result(self) -> Json:
         """Waits for the end. @raises ClientError task_failed (``details['error']``), task_cancelled"""
@@ -236,11 +159,6 @@ class TaskHandle:
 
     def resume(self) -> None:
         self._client.resume_task(self._running())
-
-    def _running(self) -> str:
-        if self.task_id is None:
-            raise calls.too_late()
-        return self.task_id
 
     def answer(self, input_responses: Mapping[str, Json]) -> None:
         if self.task_id is not None:

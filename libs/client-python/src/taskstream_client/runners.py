@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, TypeVar
 
 from .errors import ClientError
@@ -27,11 +27,19 @@ def _stopped() -> ClientError:
     return ClientError("aborted", "The follow was stopped by the application")
 
 
-class BlockingRunner:
-    """Runs one script in the calling thread. ``stop`` may be called from any thread."""
+class Runner:
+    """``result``: what the script returned, once it has ended."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
+        self.result: Any = None
+
+
+class BlockingRunner(Runner):
+    """Runs one script in the calling thread. ``stop`` may be called from any thread."""
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        super().__init__(tls)
         self._open: set[socket.socket] = set()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -43,15 +51,13 @@ class BlockingRunner:
                 _shut(connection)
 
     def run(self, script: Script[T]) -> T:
-        items = self.items(script)
-        while True:
-            try:
-                next(items)
-            except StopIteration as end:
-                result: T = end.value
-                return result
+        for _ in self.items(script):
+            pass
+        result: T = self.result
+        return result
 
-    def items(self, script: Script[T]) -> Iterator[Any]:
+    def items(self, script: Script[T]) -> Generator[Any, None, None]:
+        """Yields what the script emits; what it returns is ``result`` afterwards."""
         answer: Any = None
         error: BaseException | None = None
         try:
@@ -59,7 +65,8 @@ class BlockingRunner:
                 try:
                     command = script.send(answer) if error is None else script.throw(error)
                 except StopIteration as end:
-                    return end.value
+                    self.result = end.value
+                    return
                 answer, error = None, None
                 if isinstance(command, Emit):
                     yield command.item
@@ -114,13 +121,12 @@ class BlockingRunner:
         connection.close()
 
 
-class AsyncRunner:
+class AsyncRunner(Runner):
     """Runs one script on the running event loop. Cancelling its task stops it."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
-        self._tls = tls
+        super().__init__(tls)
         self._open: set[asyncio.StreamWriter] = set()
-        self.result: Any = None
 
     async def run(self, script: Script[T]) -> T:
         async for _ in self.items(script):
@@ -128,7 +134,7 @@ class AsyncRunner:
         result: T = self.result
         return result
 
-    async def items(self, script: Script[T]) -> AsyncIterator[Any]:
+    async def items(self, script: Script[T]) -> AsyncGenerator[Any, None]:
         """Yields what the script emits; what it returns is ``result`` afterwards."""
         answer: Any = None
         error: BaseException | None = None
