@@ -3,19 +3,18 @@
  * streams that are silent, for events that are delivered, and for packs that are stored; and NATS' memory for tasks.
  *
  * Processor time is the kernel's own count of each process, read before and after, so that other work on the machine
- * changes it little. It is there on Linux only.
+ * changes it little.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Scale } from './figures.js';
 import { layGround, type Ground } from './ground.js';
+import { processorMs } from './processor-time.js';
 import type { Values } from './report.js';
 import { NumberScanner, openSse, SEQ_MARK, type SseSocket } from './sse-socket.js';
 import { benchEvent, startTasks, type WrittenTask } from './tasks.js';
 
 const OPENINGS_AT_A_TIME = 50;
-/** Clock ticks a second of /proc on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
 const PAGE_KIB = 4;
 
 export async function measureCapacity(scale: Scale, nodes: 1 | 3): Promise<Values> {
@@ -138,18 +137,6 @@ async function processorTime(pids: Pids, work: () => Promise<void>) {
     frontEndMs: (await processorMs([pids.frontEnd])) - frontEnd,
     natsMs: (await processorMs(pids.nats)) - nats,
   };
-}
-
-/** User and system time of processes so far. */
-async function processorMs(pids: readonly number[]): Promise<number> {
-  let ticks = 0;
-  for (const pid of pids) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold blanks.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return (ticks * 1_000) / TICKS_PER_SECOND;
 }
 
 async function memoryKiB(pids: readonly number[]): Promise<number> {

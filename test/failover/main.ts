@@ -19,6 +19,7 @@ const Options = z.object({
   only: z.string().default(''),
   tasks: z.coerce.number().int().positive().default(20),
   readers: z.coerce.number().int().positive().default(10),
+  'drain-spread-ms': z.coerce.number().int().nonnegative().optional(),
   keep: z.string().optional(),
 });
 
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     tasks: { type: 'string' },
     readers: { type: 'string' },
+    'drain-spread-ms': { type: 'string' },
     keep: { type: 'string' },
   },
 });
@@ -57,6 +59,7 @@ if (why === undefined) {
       readersPerTask: options.readers,
       everyMs: EVERY_MS,
       faults,
+      drainSpreadMs: options['drain-spread-ms'],
       say: (text) => void process.stderr.write(`${text}\n`),
       ...(options.keep !== undefined && { keepDir: `${options.keep}/${balancer}` }),
     });
@@ -66,7 +69,7 @@ if (why === undefined) {
     whole &&= losses === 0 && result.acknowledgedLost === 0 && ended;
     process.stdout.write(
       `\n${readers} streams of ${options.tasks} tasks, an event every ${EVERY_MS} ms; lease ${SETTINGS.leaseMs} ms, ` +
-        `heartbeat ${SETTINGS.heartbeatMs} ms, drain spread over ${SETTINGS.drainSpreadMs} ms.\n\n` +
+        `heartbeat ${SETTINGS.heartbeatMs} ms, drain spread over ${options['drain-spread-ms'] ?? "the default's"} ms.\n\n` +
         `${table(balancer, result)}\n\n` +
         `Acknowledged events that are not in the log: ${result.acknowledgedLost}. ` +
         `Readers by how they ended: ${JSON.stringify(result.endings)}.\n`,

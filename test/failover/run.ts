@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly readersPerTask: number;
   readonly everyMs: number;
   readonly faults: readonly Fault[];
+  /** As deployed when it is not set. */
+  readonly drainSpreadMs?: number | undefined;
   readonly say: (text: string) => void;
   /** Keeps logs and data there when it is set. */
   readonly keepDir?: string;
@@ -54,10 +56,11 @@ const Report = z.object({
 });
 const Finish = z.object({ endings: z.record(z.string(), z.int()), reached: z.record(z.string(), z.int()) });
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { balancer, tasks, readersPerTask, everyMs, faults, say } = options;
+  const { balancer, tasks, readersPerTask, everyMs, faults, drainSpreadMs, say } = options;
   using network = makeNetwork(HOSTS);
   const dir = options.keepDir ?? (await mkdtemp(join(tmpdir(), 'taskstream-failover-')));
-  const system = await startSystem(network, balancer, dir);
+  const frontEnd = drainSpreadMs === undefined ? {} : { TASKSTREAM_DRAIN_SPREAD_MS: String(drainSpreadMs) };
+  const system = await startSystem(network, balancer, dir, { frontEnd });
   const load = new Helper(network.host(CLIENT), LOAD);
   try {
     await load.ready();

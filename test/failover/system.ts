@@ -26,7 +26,7 @@ export const BALANCERS = ['haproxy', 'nginx'] as const;
 export type Balancer = (typeof BALANCERS)[number];
 
 /** What differs from the defaults, so that a run ends within minutes. */
-export const SETTINGS = { leaseMs: 3_000, heartbeatMs: 1_000, drainDelayMs: 3_000, drainSpreadMs: 1_000 } as const;
+export const SETTINGS = { leaseMs: 3_000, heartbeatMs: 1_000, drainDelayMs: 3_000 } as const;
 
 /** Of every service: readiness and metrics. */
 export const OPS_PORT = '9464';
@@ -134,7 +134,6 @@ function frontEndProgram(host: Host): Program {
       TASKSTREAM_ALLOWED_HOSTS: `10.77.0.${lastHost()}`,
       TASKSTREAM_HEARTBEAT_MS: String(SETTINGS.heartbeatMs),
       TASKSTREAM_DRAIN_DELAY_MS: String(SETTINGS.drainDelayMs),
-      TASKSTREAM_DRAIN_SPREAD_MS: String(SETTINGS.drainSpreadMs),
     },
     ready: 'message',
   };

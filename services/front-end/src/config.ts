@@ -34,8 +34,9 @@ export const frontEndLimitsShape = {
     description:
       'At shutdown this node serves on for so long while it says that it is not ready, until its load balancer has noticed',
   }),
-  drainSpreadMs: z.int().nonnegative().default(3_000).meta({
-    description: 'Streams are ended spread over this time at shutdown, so that their clients do not come back at once',
+  drainSpreadMs: z.int().nonnegative().default(10_000).meta({
+    description:
+      'At shutdown streams are ended one by one over this time at most, so that their clients do not come back at once',
   }),
   cancelGraceMs: ms.default(2_000).meta({
     description: 'Time that a worker gets to end a cancelled task before a 2025-11-25 client is answered by fencing it',

@@ -150,20 +150,31 @@ describe('a drain', () => {
   }
 
   test('ends streams one after the other over its spread, and is over with the last', async () => {
-    streams = new OpenStreams(limits({ drainSpreadMs: 3_000 }));
+    streams = new OpenStreams(limits({ drainSpreadMs: 150 }));
     const open3 = open(3);
     let over = false;
     const draining = streams.drain(60_000).then(() => (over = true));
     const ended = () => open3.filter((s) => s.endedWith.length > 0).length;
     await vi.advanceTimersByTimeAsync(10);
     expect(ended()).toBe(1);
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(50);
     expect(ended()).toBe(2);
     expect(over).toBe(false);
-    await vi.advanceTimersByTimeAsync(1_100);
+    await vi.advanceTimersByTimeAsync(100);
     await draining;
     expect(open3.map((s) => s.endedWith)).toEqual([['draining'], ['draining'], ['draining']]);
     expect(open3.some((s) => s.destroyed)).toBe(false);
+  });
+
+  test('is not long about few streams', async () => {
+    streams = new OpenStreams(limits({ drainSpreadMs: 60_000 }));
+    const open3 = open(3);
+    const draining = streams.drain(60_000);
+    await vi.advanceTimersByTimeAsync(110);
+    expect(open3.filter((s) => s.endedWith.length > 0)).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(120);
+    await draining;
+    expect(open3.map((s) => s.endedWith)).toEqual([['draining'], ['draining'], ['draining']]);
   });
 
   test('takes no new stream, and ends one that was being opened', async () => {

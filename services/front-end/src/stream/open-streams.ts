@@ -9,6 +9,8 @@ import type { FrontEndLimits } from '../config.js';
 import type { StreamEndReason } from '@taskstream/protocol';
 
 const TICK_MS = 1_000;
+/** Between two streams that are ended at shutdown: a node with few streams is not long about it. */
+const DRAIN_STEP_MS_MAX = 100;
 
 /** A long response that is kept alive, rotated and drained with the others. Times are of `performance.now()`. */
 export interface KeptAlive {
@@ -101,11 +103,14 @@ export class OpenStreams {
     }
   }
 
-  /** Ends every stream, spread over `drainSpreadMs`, and resolves when all are over or `msMax` has passed. */
+  /**
+   * Ends every stream, ten a second or faster if that takes longer than `drainSpreadMs`, and resolves when all are over
+   * or `msMax` has passed.
+   */
   async drain(msMax: number): Promise<void> {
     this.#draining = true;
     const writers = [...this.#writers];
-    const stepMs = this.#limits.drainSpreadMs / Math.max(1, writers.length);
+    const stepMs = Math.min(DRAIN_STEP_MS_MAX, this.#limits.drainSpreadMs / Math.max(1, writers.length));
     writers.forEach((writer, i) => setTimeout(() => writer.end('draining'), i * stepMs));
     const deadline = performance.now() + msMax;
     while (this.#count > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
