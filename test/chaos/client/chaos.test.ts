@@ -12,7 +12,12 @@ const hasPython = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_
 const clients = [
   ['typescript', '2026-07-28'],
   ['typescript', '2025-11-25'],
-  ...(hasPython ? ([['python', '2026-07-28']] as const) : []),
+  ...(hasPython
+    ? ([
+        ['python', '2026-07-28'],
+        ['python-asyncio', '2025-11-25'],
+      ] as const)
+    : []),
 ] as const;
 
 describe('chaos', () => {
@@ -41,7 +46,7 @@ describe('chaos', () => {
   });
 
   it('is noticed and named where a server is wrong', async () => {
-    const rows = await tryWrongServers();
+    const rows = await tryWrongServers('typescript');
     expect(rows.map(({ fault }) => fault)).toEqual([...FAULTS]);
     expect(rows.flatMap(({ fault, wrong }) => wrong.map((what) => `${fault}: ${what}`))).toEqual([]);
     const seen = Object.values(VERDICTS).filter((verdict) => !('unseen' in verdict));

@@ -11,22 +11,43 @@ import * as z from 'zod';
 const FOLLOW = fileURLToPath(new URL('./follow.mjs', import.meta.url));
 const PYTHON_SOURCES = fileURLToPath(new URL('../../../libs/client-python/src', import.meta.url));
 
-export const CLIENTS = ['typescript', 'python'] as const;
+/** What a Python process of the clients needs. */
+export const PYTHON_ENV = { PATH: process.env['PATH'], PYTHONPATH: PYTHON_SOURCES, PYTHONDONTWRITEBYTECODE: '1' };
+
+export const CLIENTS = ['typescript', 'python', 'python-asyncio'] as const;
 export type ClientName = (typeof CLIENTS)[number];
 export const ERAS = ['2026-07-28', '2025-11-25'] as const;
 export type Era = (typeof ERAS)[number];
 
+/** A stream is given up after some missing heartbeats of the run's front ends. */
+export const LIMITS = { backoffBaseMs: 100, backoffMaxMs: 1_000, silenceTimeoutMs: 1_500, attemptsMax: 200 };
+const PYTHON = [
+  'python3',
+  '-m',
+  'taskstream_client',
+  'follow',
+  '--ndjson',
+  '-v',
+  ...Object.entries(LIMITS).flatMap(([name, limit]) => [
+    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    String(limit),
+  ]),
+];
+
 const SHAPES: Readonly<Record<ClientName, { readonly tasksPerProcess: number; readonly command: readonly string[] }>> =
   {
-    typescript: { tasksPerProcess: 10, command: [process.execPath, FOLLOW] },
-    python: { tasksPerProcess: 1, command: ['python3', '-m', 'taskstream_client', 'follow', '--ndjson', '-v'] },
+    typescript: { tasksPerProcess: 10, command: [process.execPath, FOLLOW, '--limits', JSON.stringify(LIMITS)] },
+    python: { tasksPerProcess: 1, command: PYTHON },
+    'python-asyncio': { tasksPerProcess: 1, command: [...PYTHON, '--asyncio'] },
   };
 
 const Line = z.looseObject({ taskId: z.string().optional(), seq: z.int().optional(), outcome: z.unknown().optional() });
-/** The Python client names the member `kind`. */
+const text = z.string().optional();
+/** The Python client names the type `kind`, and a fault as the `cause`. */
 const Notice = z
-  .looseObject({ type: z.string().optional(), kind: z.string().optional(), fault: z.string().optional() })
-  .refine(({ type, kind }) => (type ?? kind) !== undefined);
+  .looseObject({ type: text, kind: text, fault: text, cause: text })
+  .refine(({ type, kind }) => (type ?? kind) !== undefined)
+  .transform(({ type, kind, fault, cause }) => ({ type: type ?? kind, fault: fault ?? cause }));
 
 /** What a client gave for one task. */
 export interface Followed {
@@ -62,9 +83,8 @@ export function startClient(
   const run = { followed, faults: new Map<string, number>(), reconnects: 0, complaints: [] as string[] };
   const children = groups.map((group) => {
     const [file = '', ...args] = command;
-    const env = { PATH: process.env['PATH'], PYTHONPATH: PYTHON_SOURCES, PYTHONDONTWRITEBYTECODE: '1' };
     const child = spawn(file, [...args, ...group, ...urls.flatMap((url) => ['--url', url]), '--era', era], {
-      env,
+      env: PYTHON_ENV,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const out = createInterface(child.stdout).on('line', (line) => takeLine(line, followed, group));
@@ -99,6 +119,9 @@ function takeNotice(line: string, run: Pick<ClientRun, 'faults' | 'reconnects' |
     run.complaints.push(line);
     return;
   }
-  if ((notice.type ?? notice.kind) === 'reconnecting') run.reconnects += 1;
-  if (notice.fault !== undefined) run.faults.set(notice.fault, (run.faults.get(notice.fault) ?? 0) + 1);
+  if (notice.type === 'reconnecting') run.reconnects += 1;
+  if (notice.type === 'protocol-fault') {
+    const fault = notice.fault ?? 'unnamed';
+    run.faults.set(fault, (run.faults.get(fault) ?? 0) + 1);
+  }
 }

@@ -7,10 +7,9 @@ import { followTask } from '@taskstream/client';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { url: { type: 'string', multiple: true }, era: { type: 'string' } },
+  options: { url: { type: 'string', multiple: true }, era: { type: 'string' }, limits: { type: 'string' } },
 });
-// A stream is given up after some missing heartbeats of the run's front ends.
-const limits = { backoffBaseMs: 100, backoffMaxMs: 1_000, silenceTimeoutMs: 1_500, attemptsMax: 200 };
+const limits = JSON.parse(values.limits ?? '{}');
 const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 async function follow(taskId) {

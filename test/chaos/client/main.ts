@@ -16,7 +16,7 @@ const PARTS = ['simulation', 'proxy', 'servers'] as const;
 const HELP = `npm run chaos:client -- [options]
 
   --only PARTS     Parts to run, separated by commas: ${PARTS.join(', ')}
-  --client NAME    ${CLIENTS.join(' or ')}; default: both
+  --client NAMES   ${CLIENTS.join(', ')}, separated by commas. Default: all of them
   --era ERA        ${ERAS.join(' or ')}. Default: the newer one
   --seed N         Default: 1
   --runs N         Seeds of the simulation. Default: 20000
@@ -72,9 +72,11 @@ async function main(): Promise<number> {
     bad ||= run.wrong.length + run.unrepeatable.length > 0;
   }
   if (only.includes('servers')) {
-    const rows = await tryWrongServers();
-    process.stdout.write(`${wrongServersTable(rows)}\n`);
-    bad ||= rows.some(({ wrong }) => wrong.length > 0);
+    for (const client of clients) {
+      const rows = await tryWrongServers(client);
+      process.stdout.write(`${wrongServersTable(client, rows)}\n`);
+      bad ||= rows.some(({ wrong }) => wrong.length > 0);
+    }
   }
   if (only.includes('proxy')) {
     for (const client of clients) {

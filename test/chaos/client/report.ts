@@ -1,4 +1,5 @@
 /** What a chaos run prints. */
+import type { ClientName } from './clients.js';
 import type { SimulationRun } from './simulation.js';
 import type { ProxyRun } from './through-proxy.js';
 import type { WrongServerRow } from './wrong-servers.js';
@@ -39,10 +40,10 @@ export function proxyTable(
   ].join('\n');
 }
 
-export function wrongServersTable(rows: readonly WrongServerRow[]): string {
+export function wrongServersTable(client: ClientName, rows: readonly WrongServerRow[]): string {
   const width = Math.max(...rows.map(({ fault }) => fault.length));
   return [
-    `\n(c) Wrong servers: ${rows.length}`,
+    `\n(c) Wrong servers: ${client}, ${rows.length} faults`,
     ...rows.flatMap(({ fault, verdict, told, codes, wrong }) => [
       `    ${fault.padEnd(width)}  ${said(verdict, told, codes)}`,
       ...wrong.map((what) => `      WRONG: ${what}`),

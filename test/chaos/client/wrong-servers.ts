@@ -1,19 +1,18 @@
 /**
- * Part (c): the client on servers with one fault each: it notices every fault that one careful reader can see, says
+ * Part (c): each client on servers with one fault each: it notices every fault that one careful reader can see, says
  * which, and never hands on a wrong history without a word.
  */
-import {
-  createTaskClient,
-  isClientError,
-  type ConnectionOptions,
-  type Notice,
-  type ProtocolFault,
-} from '@taskstream/client';
+import type { ProtocolFault } from '@taskstream/client';
 import { FAULTS, startSmallServer, type Fault } from '../../conformance/streams/wrong-servers.js';
+import { rpcRequest } from '../../support/rpc.js';
+import type { ClientName } from './clients.js';
+import { startPlayer, type Player, type Seen } from './players.js';
 
 const COUNTED = 20;
 /** The statuses before and after. */
 const EVENTS = COUNTED + 2;
+/** Runs for as long as its server. */
+const BESIDE = { n: 1_000_000, everyMs: 3 };
 const OWNER = 'chaos';
 /** More would make a busy machine look like a silent server. */
 const FAULTS_AT_ONCE = 7;
@@ -80,26 +79,21 @@ export interface WrongServerRow {
   readonly wrong: readonly string[];
 }
 
-interface Seen {
-  readonly scene: Scene;
-  readonly seqs: readonly number[];
-  readonly gaps: number;
-  readonly told: ReadonlySet<string>;
-  readonly code: string | undefined;
-}
+type SeenIn = Seen & { readonly scene: Scene };
 
-export async function tryWrongServers(faults: readonly Fault[] = FAULTS): Promise<readonly WrongServerRow[]> {
+export async function tryWrongServers(client: ClientName, faults = FAULTS): Promise<readonly WrongServerRow[]> {
+  await using player = startPlayer(client);
   const rows: WrongServerRow[] = [];
   for (let i = 0; i < faults.length; i += FAULTS_AT_ONCE) {
     const some = faults.slice(i, i + FAULTS_AT_ONCE).map(async (fault) => {
-      return judged(fault, await Promise.all(SCENES.map((scene) => play(fault, scene))));
+      return judged(fault, await Promise.all(SCENES.map((scene) => play(player, fault, scene))));
     });
     rows.push(...(await Promise.all(some)));
   }
   return rows;
 }
 
-function judged(fault: Fault, seen: readonly Seen[]): WrongServerRow {
+function judged(fault: Fault, seen: readonly SeenIn[]): WrongServerRow {
   const verdict = VERDICTS[fault];
   const told = [...new Set(seen.flatMap(({ told: names }) => [...names]))];
   const codes = [...new Set(seen.flatMap(({ code }) => (code === undefined ? [] : [code])))];
@@ -114,42 +108,25 @@ function judged(fault: Fault, seen: readonly Seen[]): WrongServerRow {
     const broken = seqs.some((seq, i) => i > 0 && seq !== (seqs[i - 1] ?? 0) + 1);
     if (broken) wrong.push(`${scene}: a gap or a repetition was handed on`);
     const short = scene !== 'trimmed' && scene !== 'resumed' && code === undefined && seqs.length < EVENTS;
-    if (short && gaps === 0 && names.size === 0) wrong.push(`${scene}: ${seqs.length} of ${EVENTS} events`);
+    if (short && gaps === 0 && names.length === 0) wrong.push(`${scene}: ${seqs.length} of ${EVENTS} events`);
   }
   return { fault, verdict, told, codes, wrong };
 }
 
-async function play(fault: Fault, scene: Scene): Promise<Seen> {
+async function play(player: Player, fault: Fault, scene: Scene): Promise<SeenIn> {
   await using server = await startSmallServer(fault);
-  const told = new Set<string>();
-  const options: ConnectionOptions = {
-    endpoints: [server.url],
-    headers: { authorization: OWNER },
-    limits: LIMITS,
-    onNotice: (notice: Notice) => {
-      if (notice.type === 'protocol-fault') told.add(notice.fault);
-      if (notice.type === 'reconnecting') told.add(notice.cause);
-    },
-  };
-  const client = createTaskClient(options);
-  const call = async (everyMs: number): Promise<string> =>
-    (await client.callTool('count', { n: COUNTED, everyMs })).taskId ?? '';
-  const seqs: number[] = [];
-  let gaps = 0;
-  let code: string | undefined;
-  try {
-    if (scene === 'beside') await call(3);
-    const taskId = scene === 'trimmed' ? server.addTrimmed(OWNER, 5) : await call(scene === 'over' ? 0 : 3);
-    const after = scene === 'trimmed' ? 1 : scene === 'resumed' ? 3 : undefined;
-    const follow = client.followTask(taskId, { onEventsGone: 'resume', ...(after !== undefined && { after }) });
-    for await (const item of follow) {
-      if (item.type === 'event') seqs.push(item.event.seq);
-      else gaps += 1;
-    }
-    await follow.outcome;
-  } catch (error) {
-    if (!isClientError(error)) throw error;
-    code = error.code;
+  const everyMs = scene === 'over' ? 0 : 3;
+  if (scene === 'beside') {
+    const call = rpcRequest('tools/call', { name: 'count', arguments: BESIDE });
+    await (await fetch(server.url, call)).text();
   }
-  return { scene, seqs, gaps, told, code };
+  const seen = await player.play({
+    url: server.url,
+    owner: OWNER,
+    limits: LIMITS,
+    ...(scene === 'trimmed'
+      ? { taskId: server.addTrimmed(OWNER, 5), after: 1 }
+      : { call: { n: COUNTED, everyMs }, ...(scene === 'resumed' && { after: 3 }) }),
+  });
+  return { scene, ...seen };
 }

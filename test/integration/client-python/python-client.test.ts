@@ -4,7 +4,6 @@
  */
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSmallServer, type Fault } from '../../conformance/streams/wrong-servers.js';
 import { startNats, type TestNats } from '../../support/nats.js';
 import { callTask, readStream } from '../../support/rpc.js';
 import { startFrontEnd, startWorker, stopAll, type FrontEnd, type TestProcess } from '../../support/system.js';
@@ -100,46 +99,5 @@ describe.runIf(why === undefined)('the Python client', () => {
       expect(await follow.ended).toBe(1);
       expect(follow.notices.at(-1)).toMatchObject({ error: { code: 'unknown_task' } });
     });
-  });
-
-  const FAULTS: ReadonlyArray<{
-    fault: Fault;
-    told: string;
-    everyMs?: number;
-    after?: number;
-    trimmed?: true;
-    lost?: true;
-  }> = [
-    { fault: 'drops an event', told: 'skipped_event', lost: true },
-    { fault: 'repeats an event', told: 'repeated_event' },
-    { fault: 'starts at 1', told: 'starts_above_zero' },
-    { fault: 'skips an event at the live hand-off', told: 'skipped_event', everyMs: 300 },
-    { fault: 'forgets related-task', told: 'missing_related_task' },
-    { fault: 'relates events to another task', told: 'wrong_related_task' },
-    { fault: 'skips trimmed events silently', told: 'skipped_event', after: 1, trimmed: true, lost: true },
-    { fault: 'takes the cursor as inclusive', told: 'inclusive_after', after: 3 },
-    { fault: 'emits an unprefixed type', told: 'unprefixed_type' },
-    { fault: 'swaps two events', told: 'skipped_event', lost: true },
-    { fault: 'ends with a result that is not empty', told: 'result_not_empty' },
-    { fault: 'names no earliest event', told: 'gone_without_earliest', after: 1, trimmed: true },
-  ];
-
-  it.each(FAULTS)('notices a server that $fault', async ({ fault, told, everyMs = 5, after, trimmed, lost }) => {
-    await using server = await startSmallServer(fault);
-    const taskId =
-      trimmed === true ? server.addTrimmed('nobody', 5) : await callTask(server.url, 'count', { n: 20, everyMs });
-    const policy = ['--on-events-gone', 'resume'];
-    const more = [
-      ...QUICKLY,
-      ...policy,
-      '--attempts-max',
-      '4',
-      ...(after === undefined ? [] : ['--after', String(after)]),
-    ];
-    const follow = followWithPython([server.url], taskId, more);
-    const code = await follow.ended;
-    expect(follow.notices.filter((n) => n['kind'] === 'protocol-fault').map((n) => n['cause'])).toContain(told);
-    if (lost === true) expect(follow.notices.at(-1)).toMatchObject({ error: { code: 'sequence_gap' } });
-    else expect(code, JSON.stringify(follow.notices)).toBe(0);
   });
 });
