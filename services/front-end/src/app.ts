@@ -64,6 +64,11 @@ export interface App {
   readonly http: FastifyInstance;
   /** Tells listening clients that the tools have changed. */
   toolsChanged(): void;
+  /**
+   * Takes no new connection and closes the idle ones; what is open goes on. A balancer that tries the next node when one
+   * refuses the connection needs no answer of ours.
+   */
+  refuseConnections(): void;
   close(): Promise<void>;
 }
 
@@ -77,6 +82,7 @@ export function buildApp(parts: AppParts): App {
   http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   http.addHook('onRequest', (request, reply, done) => {
     closeWithConnection(request.raw, reply.raw);
+    if (!http.server.listening) reply.raw.shouldKeepAlive = false;
     done();
   });
   http.addHook('onRequest', hostHeaderValidation(parts.allowedHosts ?? localhostAllowedHostnames()));
@@ -179,6 +185,7 @@ export function buildApp(parts: AppParts): App {
   return {
     http,
     toolsChanged: () => modern.notify.toolsChanged(),
+    refuseConnections: () => void http.server.close(),
     close: async () => {
       await modern.close();
       await http.close();

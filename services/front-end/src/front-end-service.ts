@@ -199,6 +199,8 @@ export class FrontEndService {
     this.#readiness.fail('draining', 'this front end is shutting down');
     const { drainDelayMs, shutdownMsMax } = this.#config;
     if (this.#app !== undefined) await delay(Math.min(drainDelayMs, shutdownMsMax));
+    // On the port of /readyz it would look dead, and a balancer may cut the streams of a dead node.
+    if (this.#ops !== undefined) this.#app?.refuseConnections();
     const msMax = Math.max(1_000, shutdownMsMax - drainDelayMs - 2_000);
     await Promise.all([this.#streams?.drain(msMax), this.#calls.drain(msMax)]);
     this.#streams?.close();

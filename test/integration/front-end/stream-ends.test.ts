@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callTask, expectContiguous, readStream, seqOf, type ReadStream } from '../../support/rpc.js';
 import { asBytes, asSent, metric, openConnection, openStreams, send, until } from './http.js';
+import type { FrontEnd } from '../../support/system.js';
 import { DONE, endOf, liveTask, startScene, type Scene } from './scene.js';
 
 let scene: Scene;
@@ -20,7 +21,7 @@ const lastSeq = (read: ReadStream): number | undefined =>
   read.params.length === 0 ? undefined : seqOf(read.params.at(-1)!);
 
 test('SIGTERM ends every stream with the reason, nothing is lost, and the process leaves in peace', async () => {
-  const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_SPREAD_MS: '1500' });
+  const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_DELAY_MS: '1000' });
   const tasks = await Promise.all(Array.from({ length: 5 }, () => liveTask(scene)));
   // The first reader waits at the tail, the others have events to read.
   const readers = tasks.map(({ taskId }, i) => readStream(leaving.endpoint, taskId, i === 0 ? 1 : undefined));
@@ -66,24 +67,51 @@ test('a front end that drains serves on until its load balancer had the time to 
   await log.appendStatus(DONE);
 });
 
-test('while it drains, a front end takes no stream and says that another one will', async () => {
-  const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_SPREAD_MS: '6000' });
-  const [first, second] = [await liveTask(scene), await liveTask(scene)];
-  const readers = [first, second].map(({ taskId }) => readStream(leaving.endpoint, taskId));
-  await until(
-    async () => (await metric(leaving.endpoint, 'taskstream_events_delivered_total')) === 4,
-    'the first events of two streams',
-  );
+/** So many streams that a front end is seconds about ending them one by one. */
+async function manyReaders(leaving: FrontEnd, taskId: string): Promise<Array<Promise<ReadStream>>> {
+  const readers = Array.from({ length: 30 }, () => readStream(leaving.endpoint, taskId));
+  const ops = String(leaving.ready['ops'] ?? leaving.endpoint);
+  await until(async () => (await openStreams(ops)) === readers.length, 'all streams');
   leaving.kill('SIGTERM');
-  await until(async () => (await openStreams(leaving.endpoint)) === 1, 'the first stream to end');
-  const refused = await readStream(leaving.endpoint, first.taskId);
+  await until(async () => (await openStreams(ops)) < readers.length, 'the first stream to end');
+  return readers;
+}
+
+test('while it drains, a front end takes no stream and says that another one will', async () => {
+  const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_SPREAD_MS: '20000' });
+  const { taskId, log } = await liveTask(scene);
+  const readers = await manyReaders(leaving, taskId);
+  const refused = await readStream(leaving.endpoint, taskId);
   expect(refused).toMatchObject({
     status: 200,
     error: { code: -32603, data: { reason: 'temporarily_unavailable' } },
   });
   for (const read of await Promise.all(readers)) expect(endOf(read)).toMatchObject({ reason: 'draining' });
   expect((await leaving.exited).code).toBe(0);
-  for (const { log } of [first, second]) await log.appendStatus(DONE);
+  await log.appendStatus(DONE);
+});
+
+test('with a port of its own for operations, it takes no connection while it drains', async () => {
+  const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_SPREAD_MS: '20000', TASKSTREAM_OPS_PORT: '0' });
+  const { taskId, log } = await liveTask(scene);
+  const idle = await openConnection(leaving.endpoint);
+  const list = asSent('tools/list', {});
+  idle.socket.write(asBytes(list));
+  await idle.until((text) => text.includes('unserved'));
+  const readers = await manyReaders(leaving, taskId);
+  await idle.ended;
+  await expect(send(leaving.endpoint, list)).rejects.toThrow('ECONNREFUSED');
+  const ready = await send(String(leaving.ready['ops']), { method: 'GET', path: '/readyz?status=404' });
+  expect(ready.status).toBe(404);
+  await log.append([{ type: 'com.example.step', payload: { during: 'the drain' } }]);
+  const reads = await Promise.all(readers);
+  for (const read of reads) {
+    expect(read.broken).toBe(false);
+    expect(endOf(read)).toMatchObject({ reason: 'draining' });
+  }
+  expect(reads.some((read) => read.params.length === 3)).toBe(true);
+  expect(await leaving.exited).toEqual({ code: 0, signal: null });
+  await log.appendStatus(DONE);
 });
 
 test('SIGKILL breaks the streams of a front end; each goes on elsewhere with the very next event', async () => {
