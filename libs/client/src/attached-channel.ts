@@ -8,18 +8,20 @@
  */
 import { EVENT_NOTIFICATION, STREAM_METHOD } from '@taskstream/protocol';
 import type { ConnectionOptions } from './api.js';
+import { invalidArgument } from './arguments.js';
 import { SilenceError, type Call, type Channel, type Exchange, type Posted } from './channel.js';
 import { PROTOCOL_VERSION, withEnvelope } from './envelope.js';
 import { Era2025 } from './era-2025.js';
 import { runsTools, type Link2025 } from './link-2025.js';
 import { ClientError } from './errors.js';
 import { parseLimits, type ClientLimits } from './limits.js';
-import { WireFault, type Incoming } from './message-reader.js';
+import type { Incoming } from './message-reader.js';
 import type { Notice, OnNotice } from './notices.js';
-import { receive } from './request.js';
-import { isObject, isWhole, ShapeError, type JsonObject } from './shape.js';
+import { finish } from './request.js';
+import { isObject, isWhole, type JsonObject } from './shape.js';
 import { OwnEvents, StaleStreams } from './stale-streams.js';
 import { parseMessageValue, type Message } from './wire.js';
+import { parsed, WireFault } from './wire-fault.js';
 
 /** What both versions of the SDK's transports have. */
 export interface OfficialTransport {
@@ -91,10 +93,7 @@ export class AttachedChannel implements Channel {
     const link: Link2025 = {
       tasks: runsTools(this.#client.getServerCapabilities()),
       request,
-      ask: async (inner, innerSignal, ms) => {
-        const posted = await request(inner, innerSignal, ms);
-        return posted.type === 'open' ? receive(posted.exchange, ms) : posted;
-      },
+      ask: async (inner, innerSignal, ms) => finish(await request(inner, innerSignal, ms), ms),
       // The SDK's own handlers answer.
       respond: undefined,
     };
@@ -152,7 +151,7 @@ export class AttachedChannel implements Channel {
   #connected(): OfficialTransport {
     const { transport } = this.#client;
     if (transport === undefined) {
-      throw new ClientError({ code: 'invalid_argument', message: 'client: expected a connected one' });
+      throw invalidArgument('client: expected a connected one');
     }
     if (transport === this.#transport) return transport;
     this.#transport = transport;
@@ -253,7 +252,7 @@ class AttachedExchange implements Exchange {
     if (this.#closed || this.#end !== undefined) return;
     this.#begun = true;
     try {
-      const message: Message = parseMessageValue(value);
+      const message: Message = parsed('message', () => parseMessageValue(value));
       if (this.#isOthers(message)) return;
       if (message.kind === 'result' && this.#own?.complete === false) {
         this.end();
@@ -262,8 +261,8 @@ class AttachedExchange implements Exchange {
       if (message.kind === 'result' || message.kind === 'error') this.#answered = true;
       this.#queue.push({ type: 'message', message, text: '' });
     } catch (error) {
-      if (!(error instanceof ShapeError)) throw error;
-      this.fail(new WireFault('malformed_message', `Malformed message: ${error.message}`));
+      if (!(error instanceof WireFault)) throw error;
+      this.fail(error);
     }
     // The reader is too far behind: what it has is read, then it resumes.
     if (this.#queue.length >= this.#queueMax && !this.#answered) this.end();

@@ -23,17 +23,16 @@ export interface Call {
   readonly questions?: boolean;
 }
 
-export type Posted =
-  | { readonly type: 'open'; readonly exchange: Exchange }
-  /** `status`: of HTTP, where there is one. */
+/** Why there is no result. `status`: of HTTP, where there is one. */
+export type Refusal =
   | { readonly type: 'rpc-error'; readonly error: RpcError; readonly status?: number }
   | { readonly type: 'http-error'; readonly status: number; readonly retryAfterMs: number | undefined };
 
-/** A response that was read to its end, or why there is none. */
-export type Reply =
-  | { readonly is: 'result'; readonly result: JsonObject }
-  | { readonly is: 'rpc-error'; readonly error: RpcError }
-  | Exclude<Posted, { type: 'open' }>;
+/** The head of a response. */
+export type Posted = { readonly type: 'open'; readonly exchange: Exchange } | Refusal;
+
+/** A response that was read to its end. */
+export type Reply = { readonly type: 'result'; readonly result: JsonObject } | Refusal;
 
 /** A request whose response is being read. */
 export interface Exchange {

@@ -11,8 +11,8 @@ import type { Call, Channel, Exchange, Posted, Reply } from './channel.js';
 import { answered, errorOf, postedOf, refused } from './exchanges.js';
 import { questionOf, type Link2025 } from './link-2025.js';
 import { QuestionDesk } from './question-desk.js';
-import { isObject, object, optional, text, whole, field, orNull, type JsonObject } from './shape.js';
-import { parseToolPage } from './wire-tools.js';
+import { membersOf } from './loose.js';
+import type { JsonObject } from './shape.js';
 
 /** Calls without a task that wait for the answer to a question; beyond it the oldest is given up. */
 const ASKING_CALLS_MAX = 64;
@@ -32,7 +32,7 @@ interface AskingCall {
 export class Era2025 {
   readonly #limits: Channel['limits'];
   /** What the tools say of tasks, once they were listed. */
-  #support: Map<string, unknown> | undefined;
+  #support: Map<unknown, unknown> | undefined;
   readonly #desks = new Map<string, QuestionDesk>();
   readonly #asking = new Map<string, AskingCall>();
   #lastState = 0;
@@ -78,9 +78,9 @@ export class Era2025 {
         asTask = await this.#supports(link, call, signal, silenceMs);
         continue;
       }
-      if (!('is' in answer) || answer.is !== 'result') return postedOf(answer);
-      const created = optional(answer.result, 'task', object, 'result');
-      return answered(created === undefined ? answer.result : { resultType: 'task', ...taskOf(created) });
+      if (answer.type !== 'result') return answer;
+      const created = answer.result['task'];
+      return answered(created === undefined ? answer.result : { resultType: 'task', ...taskOf(membersOf(created)) });
     }
   }
 
@@ -120,8 +120,9 @@ export class Era2025 {
   async #goOn(state: string, params: JsonObject, signal: AbortSignal, silenceMs: number): Promise<Posted> {
     const asking = this.#asking.get(state);
     const answers = params['inputResponses'];
-    const response = asking !== undefined && isObject(answers) ? answers[asking.key] : undefined;
-    if (asking === undefined || !isObject(response)) return refused(invalid('The call no longer waits for an answer'));
+    const given = asking && membersOf(answers)[asking.key];
+    const response = membersOf(given);
+    if (asking === undefined || response !== given) return refused(invalid('The call no longer waits for an answer'));
     this.#asking.delete(state);
     await asking.link.respond?.(asking.id, response, signal);
     return this.#untilAsked(asking.link, asking.exchange, silenceMs);
@@ -129,29 +130,30 @@ export class Era2025 {
 
   async #list(link: Link2025, call: Call, signal: AbortSignal, silenceMs: number): Promise<Posted> {
     const answer = await link.ask(call, signal, silenceMs);
-    if ('is' in answer && answer.is === 'result') this.#remember(answer.result);
+    if (answer.type === 'result') this.#remember(answer.result);
     return postedOf(answer);
   }
 
-  #remember(page: JsonObject): string | undefined {
-    const { tools, nextCursor } = parseToolPage(page);
+  /** Gives the cursor of the next page. */
+  #remember({ tools, nextCursor }: JsonObject): unknown {
     this.#support ??= new Map();
-    for (const { name, execution } of tools) {
-      this.#support.set(name, isObject(execution) ? execution['taskSupport'] : undefined);
+    for (const tool of Array.isArray(tools) ? tools : []) {
+      const { name, execution } = membersOf(tool);
+      this.#support.set(name, membersOf(execution)['taskSupport']);
     }
     return nextCursor;
   }
 
   /** Whether the tool may be called as a task. 2025-11-25 §Tool-Level Negotiation. */
   async #supports(link: Link2025, { name = '' }: Call, signal: AbortSignal, silenceMs: number): Promise<boolean> {
-    let cursor: string | undefined;
+    let cursor: unknown;
     for (let page = 0; page < this.#limits.toolPagesMax && this.#support?.has(name) !== true; page += 1) {
       const params = cursor === undefined ? {} : { cursor };
       const answer = await link.ask({ method: 'tools/list', params }, signal, silenceMs);
       // A tool that cannot be found out about is called without a task.
-      if (!('is' in answer) || answer.is !== 'result') return false;
+      if (answer.type !== 'result') return false;
       cursor = this.#remember(answer.result);
-      if (cursor === undefined) break;
+      if (typeof cursor !== 'string') break;
     }
     const support = this.#support?.get(name);
     return support === 'optional' || support === 'required';
@@ -159,7 +161,7 @@ export class Era2025 {
 
   async #get(link: Link2025, call: Call, signal: AbortSignal, silenceMs: number): Promise<Posted> {
     const answer = await link.ask(call, signal, silenceMs);
-    if (!('is' in answer) || answer.is !== 'result') return postedOf(answer);
+    if (answer.type !== 'result') return answer;
     const task = taskOf(answer.result);
     const taskId = String(task['taskId']);
     switch (task['status']) {
@@ -190,11 +192,11 @@ export class Era2025 {
 
   async #update(link: Link2025, { params }: Call, signal: AbortSignal): Promise<Posted> {
     const desk = this.#desks.get(String(params['taskId']));
-    const answers = isObject(params['inputResponses']) ? params['inputResponses'] : {};
-    for (const [key, response] of Object.entries(answers)) {
+    for (const [key, response] of Object.entries(membersOf(params['inputResponses']))) {
       const id = desk?.idOf(key);
-      if (id === undefined || !isObject(response)) return refused(invalid('No such question is open'));
-      await link.respond?.(id, response, signal);
+      const given = membersOf(response);
+      if (id === undefined || given !== response) return refused(invalid('No such question is open'));
+      await link.respond?.(id, given, signal);
       desk?.answered(key);
     }
     return answered({});
@@ -205,7 +207,7 @@ export class Era2025 {
     const answer = await link.ask(call, signal, silenceMs);
     if (errorOf(answer)?.code !== INVALID_PARAMS) return postedOf(answer);
     const task = await link.ask({ ...call, method: 'tasks/get' }, signal, silenceMs);
-    return 'is' in task && task.is === 'result' ? answered({}) : postedOf(answer);
+    return task.type === 'result' ? answered({}) : postedOf(answer);
   }
 }
 
@@ -214,15 +216,8 @@ function invalid(message: string): RpcError {
 }
 
 /** The flat task of 2026-07-28. */
-function taskOf(task: JsonObject): JsonObject {
-  const { ttl: _ttl, pollInterval: _pollInterval, ...same } = task;
-  const pollIntervalMs = optional(task, 'pollInterval', whole, 'task');
-  return {
-    ...same,
-    taskId: field(task, 'taskId', text, 'task'),
-    ttlMs: optional(task, 'ttl', orNull(whole), 'task') ?? null,
-    ...(pollIntervalMs !== undefined && { pollIntervalMs }),
-  };
+function taskOf({ ttl = null, pollInterval, ...same }: JsonObject): JsonObject {
+  return { ...same, ttlMs: ttl, pollIntervalMs: pollInterval };
 }
 
 /**
@@ -230,11 +225,11 @@ function taskOf(task: JsonObject): JsonObject {
  * completed one in the other.
  */
 function withOutcome(task: JsonObject, answer: Reply): Posted {
-  if ('is' in answer && answer.is === 'result') {
+  if (answer.type === 'result') {
     return answered({ ...task, status: 'completed', result: answer.result });
   }
   const error = errorOf(answer);
   if (task['status'] !== 'failed' || error === undefined) return postedOf(answer);
-  const reason = isObject(error.data) ? error.data['reason'] : undefined;
+  const { reason } = membersOf(error.data);
   return PASSING.includes(reason) ? postedOf(answer) : answered({ ...task, error });
 }

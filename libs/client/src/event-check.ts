@@ -5,52 +5,42 @@
  * wrong but harmless is noted, not refused.
  */
 import { RELATED_TASK_META_KEY, type TaskEvent } from '@taskstream/protocol';
-import type { ProtocolFault } from './notices.js';
-import { field, filled, isObject, object, ShapeError, whole, expect } from './shape.js';
+import { expect, field, filled, isObject, object, whole } from './shape.js';
+import { parsed, type Remark } from './wire-fault.js';
 
-export interface Remark {
-  readonly fault: ProtocolFault;
-  readonly message: string;
+/** `event` is undefined for one of another task. */
+export interface CheckedEvent {
+  readonly event: TaskEvent | undefined;
+  readonly remarks: readonly Remark[];
 }
 
-export type CheckedEvent =
-  | { readonly is: 'event'; readonly event: TaskEvent; readonly remarks: readonly Remark[] }
-  /** Another task's event: left out. */
-  | { readonly is: 'foreign'; readonly remark: Remark }
-  | { readonly is: 'malformed'; readonly remark: Remark };
-
+/** Throws `malformed_event`. */
 export function checkEvent(params: unknown, taskId: string): CheckedEvent {
-  let seq: number;
-  let event: TaskEvent;
-  try {
+  const event = parsed('event', () => {
     const envelope = expect(params, object, 'params');
-    seq = field(envelope, 'seq', whole, '');
+    field(envelope, 'seq', whole, '');
     field(envelope, 'taskId', filled, '');
     field(envelope, 'type', filled, '');
     field(envelope, 'payload', object, '');
-    event = envelope as TaskEvent;
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error;
-    return { is: 'malformed', remark: { fault: 'malformed_event', message: `Malformed event: ${error.message}` } };
-  }
+    return envelope as TaskEvent;
+  });
+  const about = `Event ${event.seq}`;
   if (event.taskId !== taskId) {
-    const message = `Event ${seq} belongs to another task`;
-    return { is: 'foreign', remark: { fault: 'foreign_task_event', message } };
+    return {
+      event: undefined,
+      remarks: [{ fault: 'foreign_task_event', message: `${about} belongs to another task` }],
+    };
   }
-  return { is: 'event', event, remarks: [...relation(event), ...prefix(event)] };
-}
-
-function relation(event: TaskEvent): readonly Remark[] {
+  const remarks: Remark[] = [];
   const meta: unknown = event._meta;
   const related = isObject(meta) ? meta[RELATED_TASK_META_KEY] : undefined;
   if (!isObject(related)) {
-    return [{ fault: 'missing_related_task', message: `Event ${event.seq} has no related-task metadata` }];
+    remarks.push({ fault: 'missing_related_task', message: `${about} has no related-task metadata` });
+  } else if (related['taskId'] !== taskId) {
+    remarks.push({ fault: 'wrong_related_task', message: `${about} has related-task metadata of another task` });
   }
-  if (related['taskId'] === event.taskId) return [];
-  return [{ fault: 'wrong_related_task', message: `Event ${event.seq} has related-task metadata of another task` }];
-}
-
-function prefix(event: TaskEvent): readonly Remark[] {
-  if (/[./:]/.test(event.type)) return [];
-  return [{ fault: 'unprefixed_type', message: `Event ${event.seq} has a type without a vendor prefix` }];
+  if (!/[./:]/.test(event.type)) {
+    remarks.push({ fault: 'unprefixed_type', message: `${about} has a type without a vendor prefix` });
+  }
+  return { event, remarks };
 }

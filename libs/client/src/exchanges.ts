@@ -25,13 +25,12 @@ export function refused(error: RpcError): Posted {
 }
 
 /** The JSON-RPC error of a reply, if it is one. */
-export function errorOf(answer: Reply): RpcError | undefined {
-  return 'error' in answer ? answer.error : undefined;
+export function errorOf(reply: Reply): RpcError | undefined {
+  return reply.type === 'rpc-error' ? reply.error : undefined;
 }
 
-export function postedOf(answer: Reply): Posted {
-  if (!('is' in answer)) return answer;
-  return answer.is === 'result' ? answered(answer.result) : refused(answer.error);
+export function postedOf(reply: Reply): Posted {
+  return reply.type === 'result' ? answered(reply.result) : reply;
 }
 
 /** The exchange, with something that happens when it is closed before its response. */

@@ -6,17 +6,19 @@
  */
 import { EVENT_NOTIFICATION, STREAM_METHOD, WireCode, type TaskEvent } from '@taskstream/protocol';
 import type { DetailedTask } from './api.js';
-import { SilenceError, type Channel, type Exchange, type Posted } from './channel.js';
+import { SilenceError, type Call, type Channel, type Exchange, type Refusal } from './channel.js';
 import { ClientError } from './errors.js';
-import { checkEvent, type Remark } from './event-check.js';
+import { checkEvent } from './event-check.js';
 import type { FollowInput } from './follow-types.js';
-import { WireFault } from './message-reader.js';
-import { checkId, networkMessage, receive, rpcInput } from './request.js';
-import { ShapeError, type JsonObject } from './shape.js';
-import { parseDetailedTask, parseStreamEnd, ResultTypeError, type Message } from './wire.js';
+import { checkId, finish, networkMessage, rpcInput } from './request.js';
+import type { JsonObject } from './shape.js';
+import { parseDetailedTask, parseStreamEnd, type Message } from './wire.js';
+import { parsed, WireFault, type Remark } from './wire-fault.js';
 
-const RAW_HEAD = `{"jsonrpc":"2.0","method":"${EVENT_NOTIFICATION}","params":`;
 const GONE = 410;
+
+/** What every request says of questions. */
+export type Asks = Pick<Call, 'elicitation' | 'questions'>;
 
 export interface EventInHand {
   readonly event: TaskEvent;
@@ -34,23 +36,21 @@ export class FollowIo {
   readonly #transport: Channel;
   readonly #taskId: string;
   readonly #signal: AbortSignal;
-  readonly #elicitation: boolean;
-  readonly #questions: boolean;
+  readonly #asks: Asks;
   #exchange: Exchange | undefined;
 
-  constructor(transport: Channel, taskId: string, signal: AbortSignal, elicitation: boolean, questions: boolean) {
+  constructor(transport: Channel, taskId: string, signal: AbortSignal, asks: Asks) {
     this.#transport = transport;
     this.#taskId = taskId;
     this.#signal = signal;
-    this.#elicitation = elicitation;
-    this.#questions = questions;
+    this.#asks = asks;
   }
 
   /** Opens `tasks/stream`. */
   open(endpoint: number, after: number | undefined): Promise<Received> {
     return this.#received(async () => {
       const params = { taskId: this.#taskId, ...(after !== undefined && { after }) };
-      const call = { method: STREAM_METHOD, params, name: this.#taskId, elicitation: this.#elicitation };
+      const call = { method: STREAM_METHOD, params, name: this.#taskId, ...this.#asks };
       const posted = await this.#transport.post(endpoint, call, this.#signal, this.#transport.limits.silenceTimeoutMs);
       if (posted.type !== 'open') return { inputs: [refusal(posted)] };
       this.#exchange = posted.exchange;
@@ -85,14 +85,12 @@ export class FollowIo {
         method: 'tasks/get',
         params: { taskId: this.#taskId },
         name: this.#taskId,
-        elicitation: this.#elicitation,
-        questions: this.#questions,
+        ...this.#asks,
       };
       const posted = await this.#transport.post(endpoint, call, this.#signal, silenceMs);
-      if (posted.type !== 'open') return { inputs: [refusal(posted)] };
-      const answer = await receive(posted.exchange, silenceMs);
-      if (answer.is === 'rpc-error') return { inputs: [rpcInput(answer.error)] };
-      const task = parseDetailedTask(answer.result, this.#taskId);
+      const reply = await finish(posted, silenceMs);
+      if (reply.type !== 'result') return { inputs: [refusal(reply)] };
+      const task = parsed('result', () => parseDetailedTask(reply.result, this.#taskId));
       const { status, pollIntervalMs } = task;
       return { inputs: [{ type: 'status', status, pollIntervalMs }], task };
     });
@@ -107,7 +105,7 @@ export class FollowIo {
   /** Nothing is asked any more. */
   leave(): void {
     this.abort();
-    if (this.#questions) this.#transport.leave(this.#taskId);
+    if (this.#asks.questions === true) this.#transport.leave(this.#taskId);
   }
 
   #message(message: Message, text: string, id: unknown): Received {
@@ -115,33 +113,30 @@ export class FollowIo {
       case 'notification':
         if (message.method === EVENT_NOTIFICATION) return this.#event(message.params, text);
         return { inputs: [{ type: 'activity', heartbeat: message.method === 'notifications/progress' }] };
-      case 'request': {
-        const remark: Remark = { fault: 'unexpected_request', message: 'The server sent a request on the stream' };
-        return { inputs: [{ type: 'fault', consequence: 'note', ...remark }] };
-      }
+      case 'request':
+        return {
+          inputs: [noted({ fault: 'unexpected_request', message: 'The server sent a request on the stream' })],
+        };
       case 'error':
         checkId(message, id);
         return { inputs: [rpcInput(message.error)] };
       case 'result':
         checkId(message, id);
-        return { inputs: [...emptyFault(message.result), { type: 'end', ...parseStreamEnd(message.result) }] };
+        return {
+          inputs: [
+            ...emptyFault(message.result),
+            { type: 'end', ...parsed('result', () => parseStreamEnd(message.result)) },
+          ],
+        };
     }
   }
 
   #event(params: unknown, text: string): Received {
-    const checked = checkEvent(params, this.#taskId);
-    switch (checked.is) {
-      case 'malformed':
-        return { inputs: [{ type: 'fault', consequence: 'reconnect', ...checked.remark }] };
-      case 'foreign':
-        return { inputs: [{ type: 'fault', consequence: 'note', ...checked.remark }] };
-      case 'event': {
-        const { event, remarks } = checked;
-        const { seq } = event;
-        const notes = remarks.map((remark) => ({ type: 'fault', consequence: 'note', seq, ...remark }) as const);
-        return { inputs: [...notes, { type: 'event', seq }], inHand: { event, text } };
-      }
-    }
+    const { event, remarks } = checkEvent(params, this.#taskId);
+    const seq = event?.seq;
+    const notes = remarks.map((remark) => noted(remark, seq));
+    if (event === undefined) return { inputs: notes };
+    return { inputs: [...notes, { type: 'event', seq: event.seq }], inHand: { event, text } };
   }
 
   /** Runs a request; what goes wrong on the wire becomes an input, everything else is thrown. */
@@ -158,14 +153,7 @@ export class FollowIo {
     if (error instanceof ClientError) throw error;
     if (error instanceof SilenceError) return { type: 'silence' };
     if (error instanceof WireFault) {
-      const consequence = error.fault === 'message_too_large' ? 'give-up' : 'reconnect';
-      return { type: 'fault', fault: error.fault, message: error.message, consequence };
-    }
-    if (error instanceof ShapeError) {
-      const unknownType = error instanceof ResultTypeError;
-      const fault = unknownType ? 'unknown_result_type' : 'malformed_result';
-      const consequence = unknownType ? 'give-up' : 'reconnect';
-      return { type: 'fault', fault, message: `Malformed result: ${error.message}`, consequence };
+      return { type: 'fault', consequence: 'reconnect', fault: error.fault, message: error.message };
     }
     return { type: 'network-error', message: networkMessage(error) };
   }
@@ -174,19 +162,17 @@ export class FollowIo {
 /** SEP-2694: the result of a stream is empty; its type and `_meta` do not count. */
 function emptyFault(result: JsonObject): readonly FollowInput[] {
   if (Object.keys(result).every((key) => key === 'resultType' || key === '_meta')) return [];
-  const fault = { fault: 'result_not_empty', message: 'The result of the stream is not empty' } as const;
-  return [{ type: 'fault', consequence: 'note', ...fault }];
+  return [noted({ fault: 'result_not_empty', message: 'The result of the stream is not empty' })];
 }
 
-function refusal(posted: Exclude<Posted, { type: 'open' }>): FollowInput {
+function noted(remark: Remark, seq?: number): FollowInput {
+  return { type: 'fault', consequence: 'note', seq, ...remark };
+}
+
+function refusal(posted: Refusal): FollowInput {
   if (posted.type === 'rpc-error') return rpcInput(posted.error);
   const { status, retryAfterMs } = posted;
   if (status !== GONE) return { type: 'http-error', status, retryAfterMs };
   // SEP-2694 lets a transport map events_gone to 410.
   return { type: 'rpc-error', code: WireCode.eventsGone, message: 'Gone (HTTP 410)', reason: 'events_gone' };
-}
-
-/** The JSON text of an event's params: as it came if the message is framed in the usual order, else encoded again. */
-export function rawParams({ event, text }: EventInHand): string {
-  return text.startsWith(RAW_HEAD) ? text.slice(RAW_HEAD.length, -1) : JSON.stringify(event);
 }

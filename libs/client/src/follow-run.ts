@@ -5,57 +5,41 @@
  * Invariants: nothing is read unless the consumer waits for an item; the cursor is saved only when the consumer asks
  * for the item after it; the outcome settles when the iteration ends, however it ends; after that nothing is open.
  */
-import type {
-  DetailedTask,
-  EventsGonePolicy,
-  Follow,
-  FollowItem,
-  FollowOptions,
-  TaskEvent,
-  TaskOutcome,
-} from './api.js';
+import type { DetailedTask, EventsGonePolicy, Follow, FollowItem, FollowOptions, TaskOutcome } from './api.js';
+import { argument, optionalArgument } from './arguments.js';
 import type { Channel } from './channel.js';
 import { ClientError, isClientError } from './errors.js';
-import { FollowIo, rawParams, type EventInHand, type Received } from './follow-io.js';
-import { followStart, followStep } from './follow-state.js';
+import { FollowIo, type Asks, type EventInHand, type Received } from './follow-io.js';
+import { followStart, followStep, isOver } from './follow-state.js';
 import type { FollowEffect, FollowInput, FollowState } from './follow-types.js';
 import type { Notice, ProtocolFault } from './notices.js';
 import { outcomeOf } from './outcome.js';
-import { isWhole, typeName } from './shape.js';
+import { filled, mismatch, oneOf, whole } from './shape.js';
 import { linked, pause } from './waiting.js';
 
-const POLICIES: readonly EventsGonePolicy[] = ['fail', 'resume', 'restart'];
+const POLICY = oneOf<EventsGonePolicy>(['fail', 'resume', 'restart']);
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
-
-/** What the client adds to a follow of its own. */
-export interface FollowInner {
-  /** `poll`: no stream, only the outcome. Default: `stream`. */
-  readonly mode?: 'stream' | 'poll';
-  /** Questions can be answered. */
-  readonly elicitation?: boolean;
-  readonly onBegin?: () => void;
-  readonly onEvent?: (event: TaskEvent) => void;
-  readonly onEnd?: () => void;
-}
 
 /** What the shell does next; set by effects. */
 type Work = () => Promise<Received>;
+/** What becomes an item. */
+type Waiting = EventInHand | Extract<FollowItem, { type: 'gap' }>;
 
 export class FollowRun implements Follow {
   readonly taskId: string;
   readonly outcome: Promise<TaskOutcome>;
   readonly #transport: Channel;
   readonly #options: FollowOptions;
-  readonly #inner: FollowInner;
-  readonly #stop = new AbortController();
+  readonly #mode: 'stream' | 'poll';
+  readonly #stop: AbortController;
   readonly #io: FollowIo;
   readonly #settle: { readonly resolve: (outcome: TaskOutcome) => void; readonly reject: (error: unknown) => void };
-  readonly #unlink: () => void;
   #state: FollowState = followStart(undefined);
   #work: Work | undefined;
   /** Items of the last input that are not yielded yet: a gap and the event behind it. */
-  readonly #items: FollowItem[] = [];
+  readonly #items: Waiting[] = [];
   #inHand: EventInHand | undefined;
+  /** The task, once it was over. */
   #task: DetailedTask | undefined;
   /** Faults that were told on the current stream. */
   readonly #told = new Set<ProtocolFault>();
@@ -72,14 +56,21 @@ export class FollowRun implements Follow {
   /** Calls of the consumer run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(transport: Channel, taskId: string, options: FollowOptions, inner: FollowInner = {}) {
+  /** `poll`: no stream, only the outcome. */
+  constructor(
+    transport: Channel,
+    taskId: string,
+    options: FollowOptions,
+    mode: 'stream' | 'poll' = 'stream',
+    asks: Asks = {},
+  ) {
     checkOptions(taskId, options);
     this.taskId = taskId;
     this.#transport = transport;
     this.#options = options;
-    this.#inner = inner;
-    const asks = inner.elicitation === true;
-    this.#io = new FollowIo(transport, taskId, this.#stop.signal, asks, asks && inner.mode === 'poll');
+    this.#mode = mode;
+    this.#stop = linked(options.signal);
+    this.#io = new FollowIo(transport, taskId, this.#stop.signal, asks);
     let resolve: (outcome: TaskOutcome) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
     this.outcome = new Promise((onOutcome, onError) => {
@@ -89,11 +80,6 @@ export class FollowRun implements Follow {
     this.#settle = { resolve, reject };
     // The iteration throws the same error; nobody has to look at the outcome as well.
     this.outcome.catch(() => undefined);
-    const { signal } = options;
-    const onAbort = (): void => this.#stop.abort(signal?.reason);
-    if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
-    this.#unlink = () => signal?.removeEventListener('abort', onAbort);
   }
 
   get lastSeq(): number | undefined {
@@ -143,7 +129,7 @@ export class FollowRun implements Follow {
       if (this.#state.phase === 'idle') await this.#begin();
       for (;;) {
         const item = this.#items.shift();
-        if (item !== undefined) return this.#yielded(await this.#typed(item));
+        if (item !== undefined) return this.#yielded(await this.#itemOf(item));
         if (this.#state.phase === 'ended' || this.#state.phase === 'failed') return this.#conclude();
         await this.#advance();
       }
@@ -162,8 +148,7 @@ export class FollowRun implements Follow {
   }
 
   async #begin(): Promise<void> {
-    this.#inner.onBegin?.();
-    const mode = this.#inner.mode ?? 'stream';
+    const mode = this.#mode;
     this.#state = followStart(this.#options.after ?? (mode === 'stream' ? await this.#load() : undefined));
     this.#apply({ type: 'start', mode });
   }
@@ -201,7 +186,8 @@ export class FollowRun implements Follow {
   }
 
   #takeTask(task: DetailedTask): void {
-    this.#task = task;
+    // Another node may still say of a task that is over that it works.
+    if (isOver(task.status)) this.#task = task;
     try {
       this.#options.onTask?.(task);
     } catch (error) {
@@ -239,7 +225,7 @@ export class FollowRun implements Follow {
         this.#io.abort();
         return;
       case 'deliver':
-        if (this.#inHand !== undefined) this.#items.push(this.#itemOf(this.#inHand));
+        if (this.#inHand !== undefined) this.#items.push(this.#inHand);
         return;
       case 'drop':
         return;
@@ -267,32 +253,19 @@ export class FollowRun implements Follow {
     this.#transport.notify(notice, this.#options.onNotice);
   }
 
-  #itemOf(inHand: EventInHand): FollowItem {
-    const { event } = inHand;
-    return this.#options.raw === true ? { type: 'event', event, raw: rawParams(inHand) } : { type: 'event', event };
-  }
-
-  async #typed(item: FollowItem): Promise<FollowItem> {
-    const { events } = this.#options;
-    if (events === undefined || item.type !== 'event') return item;
-    const { type, payload, seq } = item.event;
-    // Loaded by those who declare schemas.
-    const { decodePayload } = await import('./typed-events.js');
-    const decoded = await decodePayload(events, type, payload);
-    // Who declared the schemas knows the types; here they are any.
-    if (decoded?.ok === true) return { ...item, typed: decoded.typed as never };
-    if (decoded?.ok === false) {
-      const { message } = decoded;
-      this.#notify({ type: 'payload-invalid', taskId: this.taskId, seq, eventType: type, message });
-    }
-    return item;
+  async #itemOf(waiting: Waiting): Promise<FollowItem> {
+    if ('type' in waiting) return waiting;
+    const { raw, events } = this.#options;
+    if (raw !== true && events === undefined) return { type: 'event', event: waiting.event };
+    // Loaded by those who declare schemas or want the text.
+    const { dressedItem } = await import('./item-extras.js');
+    return dressedItem(waiting, this.#options, (notice) => this.#notify(notice));
   }
 
   #yielded(item: FollowItem): IteratorYieldResult<FollowItem> {
     if (item.type === 'event') {
       this.#lastSeq = item.event.seq;
       this.#processing = item.event.seq;
-      this.#inner.onEvent?.(item.event);
     }
     return { done: false, value: item };
   }
@@ -310,9 +283,8 @@ export class FollowRun implements Follow {
     const store = this.#options.cursorStore;
     if (store === undefined) return undefined;
     const cursor = await storing('read', async () => store.load(this.taskId));
-    if (cursor === undefined || isWhole(cursor)) return cursor;
-    const message = `The saved cursor is not a seq: expected a non-negative integer, got ${typeName(cursor)}`;
-    throw new ClientError({ code: 'cursor_store_failed', message });
+    if (cursor === undefined || whole.test(cursor)) return cursor;
+    throw new ClientError({ code: 'cursor_store_failed', message: mismatch(cursor, whole, 'The saved cursor') });
   }
 
   async #save(seq: number | undefined): Promise<void> {
@@ -344,7 +316,7 @@ export class FollowRun implements Follow {
     const failure = 'failure' in state ? state.failure : undefined;
     const error = new ClientError(
       failure ?? { code: 'defect', message: `The follow ended in state ${state.phase} without an outcome` },
-      isAborted(failure) ? this.#stop.signal.reason : undefined,
+      failure?.code === 'aborted' ? this.#stop.signal.reason : undefined,
     );
     this.#settle.reject(error);
     if (state.phase === 'ended' || (this.#left && isClientError(error, 'aborted'))) return DONE;
@@ -354,15 +326,9 @@ export class FollowRun implements Follow {
   #close(): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#inner.onEnd?.();
-    this.#unlink();
     this.#io.leave();
     this.#stop.abort();
   }
-}
-
-function isAborted(failure: { readonly code: string } | undefined): boolean {
-  return failure?.code === 'aborted';
 }
 
 async function storing<T>(done: string, work: () => Promise<T>): Promise<T> {
@@ -373,15 +339,8 @@ async function storing<T>(done: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function checkOptions(taskId: unknown, options: FollowOptions): void {
-  const refuse = (message: string): never => {
-    throw new ClientError({ code: 'invalid_argument', message });
-  };
-  if (typeof taskId !== 'string' || taskId === '')
-    refuse(`taskId: expected a non-empty string, got ${typeName(taskId)}`);
-  const { after, onEventsGone } = options;
-  if (after !== undefined && !isWhole(after)) refuse(`after: expected a non-negative integer, got ${typeName(after)}`);
-  if (onEventsGone !== undefined && !POLICIES.includes(onEventsGone)) {
-    refuse(`onEventsGone: expected one of ${POLICIES.join(', ')}, got ${typeName(onEventsGone)}`);
-  }
+function checkOptions(taskId: unknown, { after, onEventsGone }: FollowOptions): void {
+  argument(taskId, filled, 'taskId');
+  optionalArgument(after, whole, 'after');
+  optionalArgument(onEventsGone, POLICY, 'onEventsGone');
 }

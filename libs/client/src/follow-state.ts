@@ -10,7 +10,7 @@
  * - every wait and every number of fruitless tries is bounded;
  * - no clock, no randomness, no I/O: time, a random number and the order of the endpoints come in with each step.
  *
- * The table below is total: the compiler finds a missing cell.
+ * What the table below has no cell for is a defect of the shell, and ends the follow; after the end everything is ignored.
  */
 import type { TaskStatus, TerminalStatus } from '@taskstream/protocol';
 import { classifyRpc, pollWaitMs, rpcFailure } from './follow-classify.js';
@@ -41,8 +41,12 @@ import type {
   StateOf,
 } from './follow-types.js';
 
+import { faultFailure } from './wire-fault.js';
+
 type Cell<P extends Phase, I extends InputType> = (state: StateOf<P>, input: InputOf<I>, env: FollowEnv) => FollowStep;
-type Table = { readonly [P in Phase]: { readonly [I in InputType]: Cell<P, I> } };
+type Row<P extends Phase> = { readonly [I in InputType]?: Cell<P, I> } & { readonly stop: Cell<P, 'stop'> };
+/** A phase without a row is over. */
+type Table = { readonly [P in Phase]: P extends 'ended' | 'failed' ? undefined : Row<P> };
 
 /** The first state. `after` is the exclusive cursor; without one everything that is retained is read. */
 export function followStart(after: number | undefined): FollowState {
@@ -63,13 +67,10 @@ export function followStart(after: number | undefined): FollowState {
 }
 
 export function followStep(state: FollowState, input: FollowInput, env: FollowEnv): FollowStep {
-  const row = TABLE[state.phase] as Readonly<Record<InputType, Cell<Phase, InputType>>>;
-  return row[input.type](state, input, env);
-}
-
-/** Lawful, and without consequence. */
-function ignored(state: FollowState): FollowStep {
-  return { state, effects: [] };
+  const row = TABLE[state.phase] as Row<Phase> | undefined;
+  if (row === undefined) return { state, effects: [] };
+  const cell = (row[input.type] ?? unexpected) as Cell<Phase, InputType>;
+  return cell(state, input, env);
 }
 
 /** The shell may not send this here; it ends the follow rather than leaving it hanging. */
@@ -77,7 +78,7 @@ function unexpected(state: FollowState, input: FollowInput): FollowStep {
   return giveUp(state, { code: 'defect', message: `Input ${input.type} in state ${state.phase}` });
 }
 
-function isOver(status: TaskStatus): status is TerminalStatus {
+export function isOver(status: TaskStatus): status is TerminalStatus {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
@@ -89,11 +90,8 @@ function stop(state: FollowState, input: InputOf<'stop'>): FollowStep {
 function fault(state: Active, input: InputOf<'fault'>, env: FollowEnv): FollowStep {
   const told: FollowEffect = { type: 'fault', fault: input.fault, message: input.message, seq: input.seq };
   if (input.consequence === 'note') return { state, effects: [told] };
-  if (input.consequence === 'give-up') {
-    const named = input.fault === 'message_too_large' || input.fault === 'unknown_result_type';
-    const code = named ? input.fault : 'protocol_fault';
-    return giveUp(state, { code, message: input.message, details: { fault: input.fault } }, [told]);
-  }
+  const failure = faultFailure(input);
+  if (failure.code !== 'protocol_fault') return giveUp(state, failure, [told]);
   return retry(state, env, { cause: 'fault', message: input.message, blame: true, before: [told] });
 }
 
@@ -322,45 +320,12 @@ function polled(state: StateOf<'polling'>, input: InputOf<'status'>, env: Follow
   };
 }
 
-const NEVER = {
-  start: unexpected,
-  opened: unexpected,
-  activity: unexpected,
-  event: unexpected,
-  fault: unexpected,
-  end: unexpected,
-  'rpc-error': unexpected,
-  'http-error': unexpected,
-  'network-error': unexpected,
-  silence: unexpected,
-  timer: unexpected,
-  status: unexpected,
-} as const;
-
-const OVER = {
-  start: ignored,
-  opened: ignored,
-  activity: ignored,
-  event: ignored,
-  fault: ignored,
-  end: ignored,
-  'rpc-error': ignored,
-  'http-error': ignored,
-  'network-error': ignored,
-  silence: ignored,
-  timer: ignored,
-  status: ignored,
-  stop: ignored,
-} as const;
-
 const TABLE: Table = {
   idle: {
-    ...NEVER,
     start: (state, input, env) => (input.mode === 'stream' ? open(state.at, env) : poll(state.at, env)),
     stop,
   },
   connecting: {
-    ...NEVER,
     opened,
     fault,
     'rpc-error': streamError,
@@ -370,7 +335,6 @@ const TABLE: Table = {
     stop,
   },
   streaming: {
-    ...NEVER,
     activity,
     event,
     fault,
@@ -380,9 +344,8 @@ const TABLE: Table = {
     silence,
     stop,
   },
-  'backing-off': { ...NEVER, timer: (state, _input, env) => carryOn(state.at, env, state.resume), stop },
+  'backing-off': { timer: (state, _input, env) => carryOn(state.at, env, state.resume), stop },
   'asking-status': {
-    ...NEVER,
     status: answered,
     fault,
     'rpc-error': statusError,
@@ -392,7 +355,6 @@ const TABLE: Table = {
     stop,
   },
   polling: {
-    ...NEVER,
     timer: (state, input, env) => (state.waiting ? poll(state.at, env) : unexpected(state, input)),
     status: polled,
     fault,
@@ -402,6 +364,6 @@ const TABLE: Table = {
     silence,
     stop,
   },
-  ended: OVER,
-  failed: OVER,
+  ended: undefined,
+  failed: undefined,
 };

@@ -87,13 +87,13 @@ export type FollowInput =
   /** Bytes came that are not an event; `heartbeat` when they were a comment or a progress notification. */
   | { readonly type: 'activity'; readonly heartbeat: boolean }
   | { readonly type: 'event'; readonly seq: number }
-  /** A fault that shows in one message. `reconnect`: what follows on this stream cannot be trusted. */
+  /** A fault that shows in one message. `reconnect`: what follows on this stream cannot be trusted, if another can. */
   | {
       readonly type: 'fault';
       readonly fault: ProtocolFault;
       readonly message: string;
       readonly seq?: number | undefined;
-      readonly consequence: 'note' | 'reconnect' | 'give-up';
+      readonly consequence: 'note' | 'reconnect';
     }
   /** The empty result. Everything else is known only from servers that say why they end a stream. */
   | {

@@ -11,7 +11,7 @@ import type { Call, HttpSender, Posted, Reply } from './channel.js';
 import { Era2025 } from './era-2025.js';
 import { runsTools, type Link2025 } from './link-2025.js';
 import { whenAbandoned } from './exchanges.js';
-import { field, text, type JsonObject } from './shape.js';
+import type { JsonObject } from './shape.js';
 
 const REVISION = '2025-11-25';
 /** Without tasks; such servers still have tools. */
@@ -115,9 +115,8 @@ async function openSession(
   const sessionId = sent.response.headers.get('mcp-session-id');
   const posted = await transport.classify(sent, silenceMs);
   const answer = await transport.finish(posted, silenceMs);
-  if (!('is' in answer)) throw new NoSession(answer);
-  if (answer.is === 'rpc-error') throw new NoSession({ type: 'rpc-error', error: answer.error });
-  const revision = field(answer.result, 'protocolVersion', text, 'result');
+  if (answer.type !== 'result') throw new NoSession(answer);
+  const revision = String(answer.result['protocolVersion']);
   if (revision !== REVISION && !BEFORE_TASKS.includes(revision)) {
     const message = `The server speaks ${revision.slice(0, 40)}`;
     throw new NoSession({ type: 'rpc-error', error: { code: UNSUPPORTED_REVISION, message } });

@@ -5,8 +5,9 @@
  * elsewhere, or whose task is over, is withdrawn through its signal; an error of the callback reaches who waits.
  */
 import type { DetailedTask, InputRequest, InputResponse, OnInputRequest } from './api.js';
+import { argument } from './arguments.js';
 import { ClientError } from './errors.js';
-import { isObject, typeName } from './shape.js';
+import { object } from './shape.js';
 
 /** One answer of the application; throws `callback_failed`. */
 export async function askApplication(
@@ -21,9 +22,7 @@ export async function askApplication(
   } catch (error) {
     throw new ClientError({ code: 'callback_failed', message: `onInputRequest threw for ${key}` }, error);
   }
-  if (isObject(response)) return response;
-  const message = `The answer of onInputRequest for ${key}: expected an object, got ${typeName(response)}`;
-  throw new ClientError({ code: 'invalid_argument', message });
+  return argument(response, object, `The answer of onInputRequest for ${key}`);
 }
 
 export class InputRouter {

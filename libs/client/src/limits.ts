@@ -3,8 +3,8 @@
  *
  * Invariant: a limit is a positive whole number; anything else is refused by name before the first request.
  */
-import { ClientError } from './errors.js';
-import { typeName } from './shape.js';
+import { argument, invalidArgument } from './arguments.js';
+import { isWhole, type Check } from './shape.js';
 
 export interface ClientLimits {
   /** Reconnects in a row without one new event, before a follow gives up. */
@@ -68,13 +68,16 @@ export const DEFAULT_LIMITS: ClientLimits = {
   cursorSaveEvents: 1,
 };
 
+const positive: Check<number> = {
+  expected: 'a positive whole number',
+  test: (value): value is number => isWhole(value) && value > 0,
+};
+
 /** The limits with defaults filled in; throws `invalid_argument` that names the key. */
 export function parseLimits(given: Partial<ClientLimits> = {}): ClientLimits {
   for (const [key, value] of Object.entries(given)) {
-    const known = Object.hasOwn(DEFAULT_LIMITS, key);
-    if (known && typeof value === 'number' && Number.isSafeInteger(value) && value > 0) continue;
-    const problem = known ? `expected a positive whole number, got ${typeName(value)}` : 'no such limit';
-    throw new ClientError({ code: 'invalid_argument', message: `limits.${key}: ${problem}` });
+    if (!Object.hasOwn(DEFAULT_LIMITS, key)) throw invalidArgument(`limits.${key}: no such limit`);
+    argument(value, positive, `limits.${key}`);
   }
   return { ...DEFAULT_LIMITS, ...given };
 }

@@ -1,7 +1,8 @@
 /** What revision 2025-11-25 asks of a connection to a server. */
 import type { InputRequest } from './api.js';
 import type { Call, Posted, Reply } from './channel.js';
-import { isObject, type JsonObject } from './shape.js';
+import { membersOf } from './loose.js';
+import type { JsonObject } from './shape.js';
 
 /** A server of this revision. */
 export interface Link2025 {
@@ -15,12 +16,12 @@ export interface Link2025 {
 }
 
 export function questionOf(method: string, params: unknown): InputRequest {
-  return { method, params: isObject(params) ? params : {} };
+  return { method, params: membersOf(params) };
 }
 
 /** Whether a server runs tools as tasks. 2025-11-25 §Capability Negotiation. */
 export function runsTools(capabilities: unknown): boolean {
   let at: unknown = capabilities;
-  for (const key of ['tasks', 'requests', 'tools', 'call']) at = isObject(at) ? at[key] : undefined;
+  for (const key of ['tasks', 'requests', 'tools', 'call']) at = membersOf(at)[key];
   return at !== undefined;
 }

@@ -5,19 +5,8 @@
  * that was cut off is never handed on; bytes that are not UTF-8 are a fault, not replaced; one message is bounded.
  */
 import { EventStreamReader } from './event-stream.js';
-import type { ProtocolFault } from './notices.js';
-import { ShapeError } from './shape.js';
 import { parseMessage, type Message } from './wire.js';
-
-/** The server broke the protocol below the level of methods. */
-export class WireFault extends Error {
-  readonly fault: ProtocolFault;
-
-  constructor(fault: ProtocolFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
-}
+import { parsed, WireFault } from './wire-fault.js';
 
 export type Incoming =
   | { readonly type: 'message'; readonly message: Message; readonly text: string }
@@ -108,10 +97,10 @@ export class MessageReader {
       return;
     }
     try {
-      this.#ready.push({ type: 'message', message: parseMessage(text), text });
+      this.#ready.push({ type: 'message', message: parsed('message', () => parseMessage(text)), text });
     } catch (error) {
-      if (!(error instanceof ShapeError)) throw error;
-      this.#ready.push(new WireFault('malformed_message', `Malformed message: ${error.message}`));
+      if (!(error instanceof WireFault)) throw error;
+      this.#ready.push(error);
     }
   }
 }

@@ -1,18 +1,14 @@
 /** How a task that is over ended, from its `tasks/get` answer. */
 import type { DetailedTask, TaskOutcome, ToolResult } from './api.js';
-import { checked } from './checked.js';
 import { ClientError } from './errors.js';
+import { checked } from './wire-fault.js';
 import { parseToolResult } from './wire.js';
 
-/** Throws `protocol_fault` for a result that no tool can have, `defect` for a task that is not over. */
+/** Of a task that is over. Throws `protocol_fault` for a result that no tool can have. */
 export function outcomeOf(task: DetailedTask): TaskOutcome {
-  if (task.status === 'cancelled') return { status: 'cancelled', task };
-  const { result } = task;
-  if (task.status === 'completed' && result !== undefined) {
-    return { status: 'completed', result: checked(() => parseToolResult(result)), task };
-  }
-  if (task.status === 'failed' && task.error !== undefined) return { status: 'failed', error: task.error, task };
-  throw new ClientError({ code: 'defect', message: `A task with status ${task.status} has no outcome` });
+  const { result, error } = task;
+  if (result !== undefined) return { status: 'completed', result: checked(() => parseToolResult(result)), task };
+  return error === undefined ? { status: 'cancelled', task } : { status: 'failed', error, task };
 }
 
 /** The result of a completed task; throws `task_failed` and `task_cancelled` for the others. */

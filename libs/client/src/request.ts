@@ -5,22 +5,22 @@
  * said that repeating is safe.
  */
 import type { RpcError } from './api.js';
-import { SilenceError, type Call, type Channel, type Exchange, type Posted, type Reply } from './channel.js';
+import { SilenceError, type Call, type Channel, type Posted, type Refusal, type Reply } from './channel.js';
 import { ClientError, type Failure } from './errors.js';
 import { backoffMs, classifyHttp, classifyRpc, rpcFailure } from './follow-classify.js';
-import { WireFault } from './message-reader.js';
 import type { OnNotice } from './notices.js';
 import { isObject, isWhole, type JsonObject } from './shape.js';
 import type { InputOf } from './follow-types.js';
 import { pause } from './waiting.js';
+import { faultFailure, WireFault } from './wire-fault.js';
 
 /** The connection ended before its response. */
 export class CutError extends Error {}
 
-export type Answer = Extract<Reply, { is: string }>;
-
 /** Reads a response to its end, past notifications. */
-export async function receive(exchange: Exchange, silenceMs: number): Promise<Answer> {
+export async function finish(posted: Posted, silenceMs: number): Promise<Reply> {
+  if (posted.type !== 'open') return posted;
+  const { exchange } = posted;
   try {
     for (;;) {
       const next = await exchange.read(silenceMs);
@@ -30,8 +30,8 @@ export async function receive(exchange: Exchange, silenceMs: number): Promise<An
       if (message.kind !== 'result' && message.kind !== 'error') continue;
       checkId(message, exchange.id);
       return message.kind === 'error'
-        ? { is: 'rpc-error', error: message.error }
-        : { is: 'result', result: message.result };
+        ? { type: 'rpc-error', error: message.error }
+        : { type: 'result', result: message.result };
     }
   } finally {
     exchange.close();
@@ -94,7 +94,7 @@ export async function request(transport: Channel, plan: RequestPlan): Promise<Js
   for (let tries = 1; ; tries += 1) {
     const endpoint = transport.order()[0] ?? 0;
     const answer = await attempt(transport, plan, endpoint);
-    if (answer.is === 'result') return answer.result;
+    if (answer.type === 'result') return answer.result;
     const { trouble } = answer;
     if (trouble.is === 'final') throw new ClientError(trouble.failure, trouble.cause);
     if (trouble.is === 'refused') {
@@ -120,22 +120,18 @@ async function attempt(
   transport: Channel,
   plan: RequestPlan,
   endpoint: number,
-): Promise<{ is: 'result'; result: JsonObject } | { is: 'trouble'; trouble: Trouble }> {
+): Promise<Extract<Reply, { type: 'result' }> | { type: 'trouble'; trouble: Trouble }> {
   try {
     const posted = await transport.post(endpoint, plan.call, plan.signal, plan.silenceMs);
-    const answer = posted.type === 'open' ? await receive(posted.exchange, plan.silenceMs) : posted;
-    if ('is' in answer && answer.is === 'result') return answer;
-    return { is: 'trouble', trouble: troubleOf(answer, transport) };
+    const reply = await finish(posted, plan.silenceMs);
+    return reply.type === 'result' ? reply : { type: 'trouble', trouble: troubleOf(reply, transport) };
   } catch (error) {
-    return { is: 'trouble', trouble: troubleFrom(error, plan) };
+    return { type: 'trouble', trouble: troubleFrom(error, plan) };
   }
 }
 
-function troubleOf(
-  answer: Extract<Answer, { is: 'rpc-error' }> | Exclude<Posted, { type: 'open' }>,
-  transport: Channel,
-): Trouble {
-  if ('type' in answer && answer.type === 'http-error') {
+function troubleOf(answer: Refusal, transport: Channel): Trouble {
+  if (answer.type === 'http-error') {
     const meaning = classifyHttp(answer, transport.limits);
     if (meaning.is !== 'passing') return meaning;
     const code = meaning.cause === 'rate_limited' ? 'rate_limited' : 'unavailable';
@@ -170,9 +166,8 @@ function troubleFrom(error: unknown, plan: RequestPlan): Trouble {
   });
   if (error instanceof SilenceError) return passing({ code: 'unavailable', message: error.message });
   if (error instanceof WireFault) {
-    const code = error.fault === 'message_too_large' ? 'message_too_large' : 'protocol_fault';
-    const failure: Failure = { code, message: error.message, details: { fault: error.fault } };
-    return code === 'message_too_large' ? { is: 'final', failure } : passing(failure);
+    const failure = faultFailure(error);
+    return failure.code === 'protocol_fault' ? passing(failure) : { is: 'final', failure };
   }
   return passing({ code: 'unavailable', message: networkMessage(error) });
 }

@@ -60,9 +60,14 @@ export function orNull<T>(check: Check<T>): Check<T | null> {
   return { expected: `${check.expected} or null`, test: (v): v is T | null => v === null || check.test(v) };
 }
 
+/** What is wrong with a value that does not pass the check. */
+export function mismatch(value: unknown, { expected }: Pick<Check<unknown>, 'expected'>, where: string): string {
+  return `${where}: expected ${expected}, got ${typeName(value)}`;
+}
+
 export function expect<T>(value: unknown, check: Check<T>, where: string): T {
   if (check.test(value)) return value;
-  throw new ShapeError(`${where}: expected ${check.expected}, got ${typeName(value)}`);
+  throw new ShapeError(mismatch(value, check, where));
 }
 
 export function field<T>(from: JsonObject, key: string, check: Check<T>, where: string): T {

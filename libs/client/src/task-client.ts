@@ -27,19 +27,20 @@ import type {
   TaskHandle,
   Tool,
 } from './api.js';
+import { argument, optionalArgument } from './arguments.js';
 import type { Call, Channel } from './channel.js';
-import { checked } from './checked.js';
 import { ClientError, isClientError } from './errors.js';
 import { backoffMs } from './follow-classify.js';
 import { FollowRun } from './follow-run.js';
 import { mirroredParams, paramHeaders, type MirroredParam } from './header-values.js';
 import { askApplication } from './input-router.js';
 import { request } from './request.js';
-import { filled, isObject, object, optional, text, typeName, type JsonObject } from './shape.js';
+import { filled, object, optional, text, type JsonObject } from './shape.js';
 import { AnsweredCall, RunningTask } from './task-handle.js';
 import { Transport } from './transport.js';
 import { pause } from './waiting.js';
 import { parseDetailedTask, parseInputRequests, parseTask, parseToolResult, resultType } from './wire.js';
+import { checked } from './wire-fault.js';
 import { parseToolPage } from './wire-tools.js';
 
 /** Creates a client. Nothing is sent before the first call; throws `invalid_argument`. */
@@ -121,7 +122,7 @@ class ChannelTaskClient implements TaskClient {
   }
 
   task(taskId: string, options: Pick<CallToolOptions, 'onInputRequest'> = {}): TaskHandle {
-    checkTaskId(taskId);
+    argument(taskId, filled, 'taskId');
     return this.#handle(taskId, options.onInputRequest ?? this.#onInputRequest);
   }
 
@@ -143,8 +144,8 @@ class ChannelTaskClient implements TaskClient {
   }
 
   async steerTask(taskId: string, message: string, data?: JsonObject, options: RequestOptions = {}): Promise<void> {
-    if (!filled.test(message)) refuse('message', filled.expected, message);
-    if (data !== undefined && !isObject(data)) refuse('data', 'an object', data);
+    argument(message, filled, 'message');
+    optionalArgument(data, object, 'data');
     const params = { message, ...(data !== undefined && { data }) };
     // A second one would be a second message.
     await this.#command(STEER_METHOD, taskId, params, options, false);
@@ -163,7 +164,7 @@ class ChannelTaskClient implements TaskClient {
     inputResponses: Readonly<Record<string, InputResponse>>,
     options: RequestOptions = {},
   ): Promise<void> {
-    if (!isObject(inputResponses)) refuse('inputResponses', 'an object', inputResponses);
+    argument(inputResponses, object, 'inputResponses');
     await this.#command('tasks/update', taskId, { inputResponses }, options);
   }
 
@@ -236,7 +237,7 @@ class ChannelTaskClient implements TaskClient {
     options: RequestOptions,
     repeatable = true,
   ): Promise<JsonObject> {
-    checkTaskId(taskId);
+    argument(taskId, filled, 'taskId');
     try {
       return await this.#request({ method, params: { taskId, ...params }, name: taskId }, options, repeatable);
     } catch (error) {
@@ -260,20 +261,8 @@ class ChannelTaskClient implements TaskClient {
   }
 }
 
-function refuse(name: string, expected: string, value: unknown): never {
-  const message = `${name}: expected ${expected}, got ${typeName(value)}`;
-  throw new ClientError({ code: 'invalid_argument', message });
-}
-
-function checkTaskId(taskId: unknown): void {
-  if (!filled.test(taskId)) refuse('taskId', filled.expected, taskId);
-}
-
 function checkCall(name: unknown, args: unknown, options: CallToolOptions): void {
-  if (!filled.test(name)) refuse('name', filled.expected, name);
-  if (!isObject(args)) refuse('args', 'an object', args);
-  const { idempotencyKey } = options;
-  if (idempotencyKey !== undefined && !filled.test(idempotencyKey)) {
-    refuse('idempotencyKey', filled.expected, idempotencyKey);
-  }
+  argument(name, filled, 'name');
+  argument(args, object, 'args');
+  optionalArgument(options.idempotencyKey, filled, 'idempotencyKey');
 }

@@ -20,10 +20,12 @@ import type {
   TaskOutcome,
   ToolResult,
 } from './api.js';
+import { invalidArgument } from './arguments.js';
 import type { Channel } from './channel.js';
 import { ClientError, isClientError } from './errors.js';
 import { FollowRun } from './follow-run.js';
 import { InputRouter } from './input-router.js';
+import { WatchedFollow } from './watched-follow.js';
 import { resultOf } from './outcome.js';
 import type { JsonObject } from './shape.js';
 
@@ -54,8 +56,16 @@ export class RunningTask implements TaskHandle {
 
   events<E extends EventSchemas = NoSchemas>(options: FollowOptions<E> = {}): Follow<E> {
     const asks = this.#onInputRequest !== undefined;
-    const run: FollowRun = new FollowRun(this.#transport, this.taskId, options, {
-      elicitation: asks,
+    const run = new FollowRun(this.#transport, this.taskId, options, 'stream', { elicitation: asks });
+    run.outcome.then(
+      (outcome) => {
+        this.#outcome = outcome;
+        this.#poller?.run.hurry();
+      },
+      // The iteration throws it.
+      () => undefined,
+    );
+    return new WatchedFollow(run, {
       onBegin: () => {
         this.#streams.add(run);
         if (asks) void this.#join();
@@ -68,15 +78,6 @@ export class RunningTask implements TaskHandle {
         if (this.#streams.delete(run) && asks) this.#leave();
       },
     });
-    run.outcome.then(
-      (outcome) => {
-        this.#outcome = outcome;
-        this.#poller?.run.hurry();
-      },
-      // The iteration throws it.
-      () => undefined,
-    );
-    return run;
   }
 
   async outcome(options: RequestOptions = {}): Promise<TaskOutcome> {
@@ -152,10 +153,8 @@ export class RunningTask implements TaskHandle {
           );
     this.#router = router;
     const options: FollowOptions = router === undefined ? {} : { onTask: (task) => router.route(task) };
-    const run = new FollowRun(this.#transport, this.taskId, options, {
-      mode: 'poll',
-      elicitation: ask !== undefined,
-    });
+    const asks = ask !== undefined;
+    const run = new FollowRun(this.#transport, this.taskId, options, 'poll', { elicitation: asks, questions: asks });
     failed = (error) => run.fail(error);
     const done = drained(run);
     done.catch((error: unknown) => {
@@ -233,7 +232,7 @@ export class AnsweredCall implements TaskHandle {
 
 function tooLate(): Promise<never> {
   const message = 'The tool has answered: nothing runs that could take this';
-  return Promise.reject(new ClientError({ code: 'invalid_argument', message }));
+  return Promise.reject(invalidArgument(message));
 }
 
 function answeredOutcome(result: ToolResult): TaskOutcome {

@@ -8,6 +8,7 @@
  */
 import { WireCode } from '@taskstream/protocol';
 import type { ConnectionOptions, RpcError } from './api.js';
+import { argument } from './arguments.js';
 import {
   within,
   type Call,
@@ -24,16 +25,25 @@ import { ClientError } from './errors.js';
 import { encodeHeaderValue } from './header-values.js';
 import type { Http2025 } from './http-2025.js';
 import { parseLimits, type ClientLimits } from './limits.js';
-import { MessageReader, WireFault, type Incoming } from './message-reader.js';
+import { MessageReader, type Incoming } from './message-reader.js';
 import type { Notice, OnNotice } from './notices.js';
-import { receive } from './request.js';
-import { type JsonObject, typeName } from './shape.js';
+import { finish } from './request.js';
+import { oneOf, type Check, type JsonObject } from './shape.js';
 import { linked } from './waiting.js';
+import { WireFault } from './wire-fault.js';
 
 const NO_CREDENTIALS = 401;
 const BAD_REQUEST = 400;
 const NOT_FOUND = 404;
-const REVISIONS = ['auto', PROTOCOL_VERSION, '2025-11-25'] as const;
+const REVISION = oneOf(['auto', PROTOCOL_VERSION, '2025-11-25']);
+const ENDPOINTS: Check<readonly (string | URL)[]> = {
+  expected: 'at least one URL',
+  test: (value): value is readonly (string | URL)[] => Array.isArray(value) && value.length > 0,
+};
+const ENDPOINT: Check<URL> = {
+  expected: 'an http or https URL',
+  test: (value): value is URL => value instanceof URL && /^https?:$/.test(value.protocol),
+};
 
 /** A request whose response is being read. */
 class HttpExchange implements Exchange {
@@ -78,10 +88,7 @@ export class Transport implements Channel, HttpSender {
     this.#rests = this.endpoints.map(() => undefined);
     this.#options = options;
     const { revision = 'auto' } = options;
-    if (!REVISIONS.includes(revision)) {
-      const message = `revision: expected one of ${REVISIONS.join(', ')}, got ${typeName(revision)}`;
-      throw new ClientError({ code: 'invalid_argument', message });
-    }
+    argument(revision, REVISION, 'revision');
     this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
@@ -218,8 +225,8 @@ export class Transport implements Channel, HttpSender {
     return error === undefined ? { type: 'http-error', status, retryAfterMs } : { type: 'rpc-error', error, status };
   }
 
-  async finish(posted: Posted, silenceMs: number): Promise<Reply> {
-    return posted.type === 'open' ? receive(posted.exchange, silenceMs) : posted;
+  finish(posted: Posted, silenceMs: number): Promise<Reply> {
+    return finish(posted, silenceMs);
   }
 
   #exchange({ id, response, abort }: Sent): Exchange {
@@ -274,16 +281,9 @@ function refusesRevision(posted: Posted): boolean {
 }
 
 function parseEndpoints(given: readonly (string | URL)[]): readonly string[] {
-  const refuse = (at: string, problem: string): never => {
-    throw new ClientError({ code: 'invalid_argument', message: `${at}: ${problem}` });
-  };
-  if (!Array.isArray(given) || given.length === 0) {
-    return refuse('endpoints', `expected at least one URL, got ${typeName(given)}`);
-  }
-  return given.map((endpoint: string | URL, at) => {
-    const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-    if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.href;
-    return refuse(`endpoints.${at}`, 'expected an http or https URL');
+  return argument(given, ENDPOINTS, 'endpoints').map((endpoint, at) => {
+    const url = URL.canParse(endpoint) ? new URL(endpoint) : endpoint;
+    return argument(url, ENDPOINT, `endpoints.${at}`).href;
   });
 }
 

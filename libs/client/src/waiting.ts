@@ -18,9 +18,9 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** A controller that follows `signal`; abort it when it is no longer used, which ends the following. */
-export function linked(signal: AbortSignal): AbortController {
+export function linked(signal: AbortSignal | undefined): AbortController {
   const own = new AbortController();
-  if (signal.aborted) own.abort(signal.reason);
-  else signal.addEventListener('abort', () => own.abort(signal.reason), { once: true, signal: own.signal });
+  if (signal?.aborted === true) own.abort(signal.reason);
+  else signal?.addEventListener('abort', () => own.abort(signal.reason), { once: true, signal: own.signal });
   return own;
 }

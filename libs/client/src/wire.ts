@@ -23,12 +23,10 @@ import {
   whole,
   type JsonObject,
 } from './shape.js';
+import { WireFault } from './wire-fault.js';
 
 const STATUSES: readonly TaskStatus[] = ['working', 'input_required', 'completed', 'failed', 'cancelled'];
 const END_REASONS: readonly StreamEndReason[] = ['terminal', 'draining', 'rotated', 'slow-reader', 'expired'];
-
-/** A result whose `resultType` the method cannot have. */
-export class ResultTypeError extends ShapeError {}
 
 export type Message =
   | { readonly kind: 'result'; readonly id: unknown; readonly result: JsonObject }
@@ -69,12 +67,15 @@ export function parseRpcError(value: unknown): RpcError {
   return error['data'] === undefined ? base : { ...base, data: error['data'] };
 }
 
-/** Refuses a result type other than those given; a missing one means `complete`. */
+/** Throws `unknown_result_type` for a result type other than those given; a missing one means `complete`. */
 export function resultType<T extends string>(result: JsonObject, allowed: readonly (T | 'complete')[]): T | 'complete' {
   const given = result['resultType'] ?? 'complete';
   const known = allowed.find((type) => type === given);
   if (known !== undefined) return known;
-  throw new ResultTypeError(`resultType: expected one of ${allowed.join(', ')}, got ${shown(given)}`);
+  throw new WireFault(
+    'unknown_result_type',
+    `Malformed result: resultType: expected one of ${allowed.join(', ')}, got ${shown(given)}`,
+  );
 }
 
 function shown(value: unknown): string {

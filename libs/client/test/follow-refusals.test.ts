@@ -120,6 +120,23 @@ describe('ends and refusals', () => {
   });
 });
 
+describe('nodes that disagree', () => {
+  it('keeps what was said of the end, when a node that lags says that the task still works', async () => {
+    const server = await serve({
+      'tasks/stream': (_request, reply, count) => {
+        if (count === 1) reply.sse().event(0).result();
+        else if (count === 2) reply.error(-32602);
+        else reply.sse().terminal(1);
+      },
+      'tasks/get': (_request, reply, count) => reply.json(task(count === 1 ? 'completed' : 'working')),
+    });
+    const run = await runFollow(server);
+    expect(run.error).toBeUndefined();
+    expect(run.outcome).toMatchObject({ status: 'completed', result: { content: [{ text: 'done' }] } });
+    expect(server.calls('tasks/get')).toHaveLength(2);
+  });
+});
+
 describe('endpoints and credentials', () => {
   it('goes to another endpoint and tries the failed one last', async () => {
     const bad = await serve({ 'tasks/stream': (_request, reply) => reply.http(503) });

@@ -255,7 +255,14 @@ describe('refusals', () => {
     [{ type: 'http-error', status: 403 } as const, 'forbidden'],
     [{ type: 'http-error', status: 404 } as const, 'endpoint_refused'],
     [{ type: 'http-error', status: 406 } as const, 'endpoint_refused'],
-    [{ type: 'fault', fault: 'message_too_large', message: 'm', consequence: 'give-up' } as const, 'message_too_large'],
+    [
+      { type: 'fault', fault: 'message_too_large', message: 'm', consequence: 'reconnect' } as const,
+      'message_too_large',
+    ],
+    [
+      { type: 'fault', fault: 'unknown_result_type', message: 'm', consequence: 'reconnect' } as const,
+      'unknown_result_type',
+    ],
   ])('%j ends with %s', (input, code) => {
     const driver = new FollowDriver(4).feed(start, input);
     expect(driver.failure()).toBe(code);

@@ -156,6 +156,20 @@ describe('a server that knows 2025-11-25 only', () => {
     expect(server.calls('initialize')[0]?.params).toMatchObject({ capabilities: { elicitation: {} } });
   });
 
+  it('is told of by its fault when its answers do not have their shape, not as a failed connection', async () => {
+    const { server } = await older({
+      'tasks/get': (_request, reply) => reply.json(old('working', { ttl: 'soon' })),
+      'tools/call': (_request, reply) => reply.json({ task: 'slow' }),
+    });
+    const broken = client(server);
+    const what = 'expected a non-negative integer or null, got string';
+    await expect(broken.getTask(TASK)).rejects.toMatchObject({
+      code: 'protocol_fault',
+      message: `Malformed result: task.ttlMs: ${what}`,
+    });
+    await expect(broken.callTool('slow')).rejects.toMatchObject({ code: 'protocol_fault' });
+  });
+
   it('keeps the answer of a server that speaks neither', async () => {
     const server = await serve({
       'tools/call': (_request, reply) => reply.error(-32022, { supported: ['2099-01-01'] }, 400),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkEvent } from '../src/event-check.js';
 import { ShapeError } from '../src/shape.js';
 import { parseDetailedTask, parseMessage, parseStreamEnd, resultType } from '../src/wire.js';
+import { WireFault } from '../src/wire-fault.js';
 import { parseToolPage } from '../src/wire-tools.js';
 import { event, TASK, task } from './support/fake-server.js';
 
@@ -19,12 +20,20 @@ const nearEvent = fc.record(
   { requiredKeys: [] },
 );
 
+function accepts(params: unknown): boolean {
+  try {
+    return checkEvent(params, TASK).event !== undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(WireFault);
+    return false;
+  }
+}
+
 describe('events', () => {
   it('are accepted exactly when the schema of the protocol accepts them', () => {
     fc.assert(
       fc.property(fc.oneof(nearEvent, fc.jsonValue()), (params) => {
-        const checked = checkEvent(params, TASK);
-        expect(checked.is === 'event').toBe(TaskEvent.safeParse(params).success);
+        expect(accepts(params)).toBe(TaskEvent.safeParse(params).success);
       }),
       { numRuns: 2_000 },
     );
@@ -32,13 +41,18 @@ describe('events', () => {
 
   it('are handed on unchanged, with unknown members', () => {
     const params = event(3, { future: true });
-    expect(checkEvent(params, TASK)).toEqual({ is: 'event', event: params, remarks: [] });
+    expect(checkEvent(params, TASK)).toEqual({ event: params, remarks: [] });
   });
 
   it('are refused with the field, what was expected and what came', () => {
-    expect(checkEvent(event(0, { payload: 'secret' }), TASK)).toEqual({
-      is: 'malformed',
-      remark: { fault: 'malformed_event', message: 'Malformed event: payload: expected an object, got string' },
+    const fault = new WireFault('malformed_event', 'Malformed event: payload: expected an object, got string');
+    expect(() => checkEvent(event(0, { payload: 'secret' }), TASK)).toThrow(fault);
+  });
+
+  it('of another task are left out', () => {
+    expect(checkEvent(event(0, { taskId: 'other' }), TASK)).toEqual({
+      event: undefined,
+      remarks: [{ fault: 'foreign_task_event', message: 'Event 0 belongs to another task' }],
     });
   });
 });
@@ -115,7 +129,7 @@ describe('other results', () => {
   it('refuse unknown result types and take a missing one as complete', () => {
     expect(resultType({}, ['complete'])).toBe('complete');
     expect(resultType({ resultType: 'task' }, ['complete', 'task'])).toBe('task');
-    expect(() => resultType({ resultType: 'x' }, ['complete'])).toThrow(ShapeError);
+    expect(() => resultType({ resultType: 'x' }, ['complete'])).toThrow(WireFault);
     expect(() => resultType({ resultType: 5 }, ['complete'])).toThrow('got no string');
   });
 
