@@ -21,7 +21,7 @@ import type { OpsHandler, Tracing } from '@taskstream/service-host';
 import Fastify, { type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { RESOURCE_METADATA_PATH } from './auth/authenticator.js';
-import { closeWithConnection, endAfterBody } from './http/connection-end.js';
+import { closeAfterLast, closeWithConnection, endAfterBody } from './http/connection-end.js';
 import { cors } from './http/cors.js';
 import { parseJsonBody } from './http/json-body.js';
 import { replyError, writeError, type JsonRpcId } from './http/json-rpc-reply.js';
@@ -82,7 +82,7 @@ export function buildApp(parts: AppParts): App {
   http.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   http.addHook('onRequest', (request, reply, done) => {
     closeWithConnection(request.raw, reply.raw);
-    if (!http.server.listening) reply.raw.shouldKeepAlive = false;
+    closeAfterLast(http.server, request.raw, reply.raw);
     done();
   });
   http.addHook('onRequest', hostHeaderValidation(parts.allowedHosts ?? localhostAllowedHostnames()));

@@ -68,12 +68,13 @@ test('a front end that drains serves on until its load balancer had the time to 
 });
 
 /** So many streams that a front end is seconds about ending them one by one. */
-async function manyReaders(leaving: FrontEnd, taskId: string): Promise<Array<Promise<ReadStream>>> {
+async function manyReaders(leaving: FrontEnd, taskId: string, others = 0): Promise<Array<Promise<ReadStream>>> {
   const readers = Array.from({ length: 30 }, () => readStream(leaving.endpoint, taskId));
   const ops = String(leaving.ready['ops'] ?? leaving.endpoint);
-  await until(async () => (await openStreams(ops)) === readers.length, 'all streams');
+  const all = readers.length + others;
+  await until(async () => (await openStreams(ops)) === all, 'all streams');
   leaving.kill('SIGTERM');
-  await until(async () => (await openStreams(ops)) < readers.length, 'the first stream to end');
+  await until(async () => (await openStreams(ops)) < all, 'the first stream to end');
   return readers;
 }
 
@@ -94,12 +95,17 @@ test('while it drains, a front end takes no stream and says that another one wil
 test('with a port of its own for operations, it takes no connection while it drains', async () => {
   const leaving = await scene.frontEnd({ TASKSTREAM_DRAIN_SPREAD_MS: '20000', TASKSTREAM_OPS_PORT: '0' });
   const { taskId, log } = await liveTask(scene);
-  const idle = await openConnection(leaving.endpoint);
+  const [idle, streaming] = [await openConnection(leaving.endpoint), await openConnection(leaving.endpoint)];
   const list = asSent('tools/list', {});
   idle.socket.write(asBytes(list));
   await idle.until((text) => text.includes('unserved'));
-  const readers = await manyReaders(leaving, taskId);
+  streaming.socket.write(asBytes(asSent('tasks/stream', { taskId })));
+  await streaming.until((text) => text.includes('"seq":1'));
+  const readers = await manyReaders(leaving, taskId, 1);
   await idle.ended;
+  // The head of its response promised to keep it.
+  await streaming.ended;
+  expect(streaming.text()).toContain('"draining"');
   await expect(send(leaving.endpoint, list)).rejects.toThrow('ECONNREFUSED');
   const ready = await send(String(leaving.ready['ops']), { method: 'GET', path: '/readyz?status=404' });
   expect(ready.status).toBe(404);

@@ -1,10 +1,10 @@
 /**
- * The two ends of a connection that Node leaves to the application.
+ * The ends of a connection that Node leaves to the application.
  *
- * Invariants: whoever waits for a response's `close` hears it, also when the response never got its turn on a
+ * Invariants: a server that listens no more keeps no connection for another request; whoever waits for a response's `close` hears it, also when the response never got its turn on a
  * connection with pipelined requests; a client whose body is refused can read why before the connection goes.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 /** Closes a response that waits for its turn when its connection goes. Node closes only the one that has the socket. */
 export function closeWithConnection({ socket }: IncomingMessage, response: ServerResponse): void {
@@ -16,6 +16,14 @@ export function closeWithConnection({ socket }: IncomingMessage, response: Serve
   };
   socket.once('close', onGone);
   response.once('close', () => socket.off('close', onGone));
+}
+
+/** A balancer would send its next request on a connection that stays, to a node that takes no more. */
+export function closeAfterLast(server: Server, { socket }: IncomingMessage, response: ServerResponse): void {
+  if (!server.listening) response.shouldKeepAlive = false;
+  response.once('finish', () => {
+    if (!server.listening) socket.end();
+  });
 }
 
 /**
