@@ -1,30 +1,38 @@
 /**
- * Claims from the lines of one queue: from the first line that has anything, and when none has, from whichever gets
- * something first.
+ * Hands the messages of one queue's lines to those that claim: from the first line that has anything, and when none
+ * has, from whichever gets something first.
  *
- * Invariants: a message that the server has leased to this process is handed on or given back at once, never dropped;
- * each line has at most one standing order, for one message; the last line is asked first every `REST_TURN`th time, so
- * that nobody's work waits for ever.
+ * Invariants: while anybody claims, either the lines are being looked through or an order stands at each; a message
+ * that the server has leased to this process is handed on or given back at once, never dropped; each line has at most
+ * one standing order, for one message; the last line is asked first every `REST_TURN`th time, so that nobody's work
+ * waits for ever; a line that does not answer holds up no other for longer than `LOOK_MS`.
  */
-import { TaskstreamError } from '@taskstream/core';
-import { createInbox, nanos } from '@nats-io/transport-node';
+import type { TaskstreamError } from '@taskstream/core';
+import { nanos } from '@nats-io/transport-node';
 import type { Broker } from './broker.js';
-import { LeasedMessage, statusOf } from './leased-message.js';
+import type { LeasedMessage } from './leased-message.js';
 import { WORK_STREAM } from './names.js';
 import type { StoreOptions } from './options.js';
+import { askForWork } from './pull-ask.js';
 
 const REST_TURN = 4;
-const HEARTBEAT_MS_MAX = 5_000;
+/** A standing order of which nothing was heard for three of these is given up: its server may be gone. */
+const HEARTBEAT_MS_MAX = 2_000;
+/** A look that takes longer goes on, with standing orders beside it. */
+const LOOK_MS = 500;
+/** After a fault the lines are looked through again. */
+const RETRY_MS = 500;
+/** A fault that lasts is told to one claim each time. */
+const TELL_MS = 5_000;
+const CONSUMER_LEADER_ELECTED = `$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.${WORK_STREAM}`;
 
-interface Waiter {
-  /** Undefined: nothing came; look again. */
-  settle(message: LeasedMessage | undefined, error?: TaskstreamError): void;
-}
-
-/** What an ask tells: any number of messages, before and after its end; its end once. */
-interface Answers {
-  message(m: LeasedMessage): void;
-  end(error?: TaskstreamError): void;
+interface Claim {
+  readonly count: number;
+  left: number;
+  readonly onMessage: (m: LeasedMessage) => void;
+  readonly signal: AbortSignal;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class QueueLines {
@@ -32,30 +40,105 @@ export class QueueLines {
   readonly #options: StoreOptions;
   /** Consumers of the lines, in the order in which they are served. */
   readonly #consumers: ReadonlyArray<string>;
+  readonly #prepare: () => Promise<void>;
+  #prepared: Promise<void> | undefined;
+  /** Oldest first. */
+  #claims: Claim[] = [];
+  /** Signals whose abort is listened to. */
+  readonly #heard = new WeakSet<AbortSignal>();
   /** Standing orders by consumer: what cancels them. */
   readonly #standing = new Map<string, () => void>();
-  readonly #waiting: Waiter[] = [];
+  #looking = false;
+  /** Whether to look once more. */
+  #again = false;
+  /** Whether the look takes long, so that orders stand beside it. */
+  #slow = false;
+  /** Stops waiting for the answer of the line that is being asked. */
+  #giveUpTake: () => void = () => undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
   #turns = 0;
 
-  constructor(broker: Broker, options: StoreOptions, consumers: ReadonlyArray<string>) {
+  /** `prepare` makes the consumers be there; it is called first, and again after each fault. */
+  constructor(broker: Broker, options: StoreOptions, consumers: ReadonlyArray<string>, prepare: () => Promise<void>) {
     this.#broker = broker;
     this.#options = options;
     this.#consumers = consumers;
+    this.#prepare = prepare;
+    // A restarted server, and a new leader, know nothing of the orders that stood.
+    broker.onDisturbance(() => this.#renew(consumers));
+    const elected = `${CONSUMER_LEADER_ELECTED}.`;
+    broker.nc.subscribe(`${elected}*`, {
+      callback: (_error, { subject }) => this.#renew(consumers.filter((name) => subject === elected + name)),
+    });
   }
 
   /**
    * Hands out up to `count` messages that are there, else waits for one. Resolves when something was handed out, or
-   * when its time is over. @throws TaskstreamError log_unavailable
+   * when the signal aborts. @throws TaskstreamError log_unavailable, or what `prepare` throws
    */
-  async claim(count: number, onMessage: (m: LeasedMessage) => void, signal: AbortSignal): Promise<void> {
-    let left = count;
-    for (const consumer of this.#order()) {
-      left -= await this.#take(consumer, left, onMessage);
-      if (left <= 0 || signal.aborted) return;
+  claim(count: number, onMessage: (m: LeasedMessage) => void, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || count <= 0) return Promise.resolve();
+    this.#hear(signal);
+    return new Promise((resolve, reject) => {
+      this.#claims.push({ count, left: count, onMessage, signal, resolve, reject });
+      void this.#look();
+    });
+  }
+
+  /** One listener, however many claims there are under the signal. */
+  #hear(signal: AbortSignal): void {
+    if (this.#heard.has(signal)) return;
+    this.#heard.add(signal);
+    const onAbort = () => {
+      // What is on its way is waited for: after that the connection may be closed.
+      if (!this.#looking) this.#settle();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  get #wanted(): number {
+    return this.#claims.reduce((sum, { left, signal }) => sum + (signal.aborted ? 0 : left), 0);
+  }
+
+  /** Looks through the lines as often as there is reason to, then waits at all of them. */
+  async #look(): Promise<void> {
+    this.#again = true;
+    if (this.#looking) return;
+    this.#looking = true;
+    clearTimeout(this.#retry);
+    let fault: unknown;
+    const timer = setTimeout(() => {
+      this.#slow = true;
+      this.#standAtAll();
+    }, LOOK_MS);
+    while (this.#again && this.#wanted > 0) {
+      this.#again = false;
+      fault = await this.#lookOnce();
+      this.#settle();
     }
-    if (left < count) return;
-    const m = await this.#next(signal);
-    if (m !== undefined) onMessage(m);
+    clearTimeout(timer);
+    this.#slow = false;
+    this.#looking = false;
+    this.#settle();
+    if (fault !== undefined) this.#fail(fault);
+    this.#standAtAll();
+  }
+
+  /** Resolves with the fault of a line, if one has any; the others have been asked all the same. */
+  async #lookOnce(): Promise<unknown> {
+    let fault: unknown;
+    try {
+      await (this.#prepared ??= this.#prepare());
+    } catch (error) {
+      return error;
+    }
+    for (const consumer of this.#order()) {
+      const wanted = this.#wanted;
+      if (wanted === 0) break;
+      fault = (await this.#take(consumer, wanted)) ?? fault;
+    }
+    return fault;
   }
 
   #order(): ReadonlyArray<string> {
@@ -63,119 +146,87 @@ export class QueueLines {
     return [...this.#consumers.slice(-1), ...this.#consumers.slice(0, -1)];
   }
 
-  /** What is there now, up to `batch`. */
-  #take(consumer: string, batch: number, onMessage: (m: LeasedMessage) => void): Promise<number> {
-    let taken = 0;
-    return new Promise((resolve, reject) => {
-      this.#ask(consumer, { batch, no_wait: true }, this.#options.readTimeoutMs, {
-        message: (m) => {
-          // After its end the count has been told: what comes late is somebody else's.
-          if (taken < 0) return m.nak(0);
-          taken++;
-          onMessage(m);
-        },
-        end: (error) => {
-          const told = taken;
-          taken = -1;
-          if (error === undefined || told > 0) resolve(told);
-          else reject(error);
-        },
+  /** Takes what is there now, up to `batch`. Resolves with the fault, if there was one. */
+  #take(consumer: string, batch: number): Promise<TaskstreamError | undefined> {
+    return new Promise((resolve) => {
+      const cancel = askForWork(this.#broker, consumer, { batch, no_wait: true }, this.#options.readTimeoutMs, {
+        message: (m) => this.#hand(m),
+        end: resolve,
       });
+      this.#giveUpTake = () => {
+        cancel();
+        resolve(undefined);
+      };
     });
   }
 
-  /** Waits for one message of any line. */
-  async #next(signal: AbortSignal): Promise<LeasedMessage | undefined> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        settle: (m, error) => {
-          this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-          signal.removeEventListener('abort', stop);
-          off();
-          if (error === undefined) resolve(m);
-          else reject(error);
-        },
-      };
-      const stop = () => {
-        if (this.#waiting.length === 1) this.#cancelAll();
-        waiter.settle(undefined);
-      };
-      // A restarted server knows nothing of the orders that stood at it.
-      const off = this.#broker.onDisturbance(() => {
-        this.#cancelAll();
-        waiter.settle(undefined);
-      });
-      this.#waiting.push(waiter);
-      signal.addEventListener('abort', stop);
-      for (const consumer of this.#consumers) this.#stand(consumer);
-    });
+  #hand(m: LeasedMessage): void {
+    const claim = this.#claims.find(({ left, signal }) => left > 0 && !signal.aborted);
+    // Every slot was filled meanwhile.
+    if (claim === undefined) return m.nak(0);
+    claim.left--;
+    claim.onMessage(m);
+  }
+
+  /** Ends the claims that were given something, and those that are not wanted any more. */
+  #settle(): void {
+    const over = this.#claims.filter(({ count, left, signal }) => left < count || signal.aborted);
+    if (over.length === 0) return;
+    this.#claims = this.#claims.filter((claim) => !over.includes(claim));
+    for (const { resolve } of over) resolve();
+    if (this.#claims.length === 0 && over.some(({ signal }) => signal.aborted)) this.#cancel(this.#consumers);
+  }
+
+  #fail(error: unknown): void {
+    this.#prepared = undefined;
+    if (this.#claims.length === 0) return;
+    if (performance.now() - this.#toldAt >= TELL_MS) {
+      this.#toldAt = performance.now();
+      this.#claims.shift()?.reject(error);
+    }
+    this.#retrySoon();
+  }
+
+  #retrySoon(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#look(), RETRY_MS);
+  }
+
+  #renew(consumers: ReadonlyArray<string>): void {
+    if (consumers.length === 0) return;
+    this.#cancel(consumers);
+    // Its answer may have been lost.
+    this.#giveUpTake();
+    void this.#look();
+  }
+
+  #standAtAll(): void {
+    for (const consumer of this.#consumers) this.#stand(consumer);
   }
 
   #stand(consumer: string): void {
-    if (this.#standing.has(consumer)) return;
+    if (this.#wanted === 0 || this.#standing.has(consumer)) return;
     const expiresMs = this.#options.claimMsMax;
     const heartbeatMs = Math.min(HEARTBEAT_MS_MAX, Math.max(1, Math.floor(expiresMs / 4)));
     const request = { batch: 1, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
-    const cancel = this.#ask(consumer, request, heartbeatMs * 3, {
-      message: (m) => {
-        const waiter = this.#waiting[0];
-        // Every slot was filled meanwhile.
-        if (waiter === undefined) m.nak(0);
-        else waiter.settle(m);
-      },
+    const cancel = askForWork(this.#broker, consumer, request, heartbeatMs * 3, {
+      message: (m) => this.#hand(m),
       end: (error) => {
         if (this.#standing.get(consumer) === cancel) this.#standing.delete(consumer);
-        this.#waiting[0]?.settle(undefined, error);
+        if (!this.#looking) this.#settle();
+        if (error !== undefined) this.#retrySoon();
+        else if (this.#slow) this.#stand(consumer);
+        else void this.#look();
       },
     });
     this.#standing.set(consumer, cancel);
   }
 
-  #cancelAll(): void {
-    const cancels = [...this.#standing.values()];
-    this.#standing.clear();
-    for (const cancel of cancels) cancel();
+  #cancel(consumers: ReadonlyArray<string>): void {
+    for (const consumer of consumers) {
+      const cancel = this.#standing.get(consumer);
+      this.#standing.delete(consumer);
+      cancel?.();
+    }
   }
-
-  /** One pull. It ends when it has its batch, when the server says so, or after `silenceMs` without a word. */
-  #ask(consumer: string, request: Readonly<Record<string, unknown>>, silenceMs: number, answers: Answers): () => void {
-    const { nc } = this.#broker;
-    let left = Number(request['batch']);
-    let over = false;
-    const close = () => {
-      if (over) return false;
-      over = true;
-      clearTimeout(timer);
-      // What the server sent before it learns of this still arrives.
-      if (!nc.isClosed()) sub.drain().catch(() => undefined);
-      return true;
-    };
-    const end = (error?: TaskstreamError) => {
-      if (close()) answers.end(error);
-    };
-    const timer = setTimeout(end, silenceMs);
-    const inbox = createInbox();
-    const sub = nc.subscribe(inbox, {
-      callback: (error, m) => {
-        if (error !== null) return end(unavailable(consumer, error.message));
-        timer.refresh();
-        const leased = LeasedMessage.of(nc, m);
-        if (leased !== undefined) {
-          answers.message(leased);
-          if (--left === 0) end();
-          return;
-        }
-        const { code, description } = statusOf(m);
-        if (code === 100) return;
-        const ordinary = code === 404 || code === 408 || description === 'Leadership Change';
-        end(ordinary ? undefined : unavailable(consumer, `${code} ${description}`));
-      },
-    });
-    nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${WORK_STREAM}.${consumer}`, JSON.stringify(request), { reply: inbox });
-    return () => void close();
-  }
-}
-
-function unavailable(consumer: string, why: string): TaskstreamError {
-  return new TaskstreamError('log_unavailable', `Asking ${consumer} for work failed: ${why}`);
 }

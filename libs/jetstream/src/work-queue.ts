@@ -49,7 +49,7 @@ export class JetStreamWorkQueue implements WorkQueue {
   readonly #options: StoreOptions;
   readonly #limits: RunningLimits;
   readonly #keeper: LeaseKeeper | undefined;
-  readonly #queues = new Map<string, Promise<QueueLines>>();
+  readonly #queues = new Map<string, QueueLines>();
   readonly #onForeign: (subject: string, streamSeq: number) => void;
 
   constructor(
@@ -67,30 +67,21 @@ export class JetStreamWorkQueue implements WorkQueue {
   }
 
   async pull(queue: string, count: number, onItem: (item: ClaimedItem) => void, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || count <= 0) return;
-    try {
-      const lines = await this.#lines(queue);
-      if (signal.aborted) return;
-      await lines.claim(
-        count,
-        (m) => {
-          const item = this.#item(m);
-          if (item !== undefined) onItem(item);
-        },
-        signal,
-      );
-    } catch (error) {
-      this.#queues.delete(queue);
-      throw error;
-    }
+    await this.#lines(queue).claim(
+      count,
+      (m) => {
+        const item = this.#item(m);
+        if (item !== undefined) onItem(item);
+      },
+      signal,
+    );
   }
 
-  #lines(queue: string): Promise<QueueLines> {
+  #lines(queue: string): QueueLines {
     let lines = this.#queues.get(queue);
     if (lines === undefined) {
-      lines = provisionQueue(this.#broker, this.#options, queue).then(
-        () => new QueueLines(this.#broker, this.#options, queueConsumers(queue)),
-      );
+      const prepare = () => provisionQueue(this.#broker, this.#options, queue);
+      lines = new QueueLines(this.#broker, this.#options, queueConsumers(queue), prepare);
       this.#queues.set(queue, lines);
     }
     return lines;

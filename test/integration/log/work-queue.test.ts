@@ -197,15 +197,71 @@ describe('a worker without a connection', () => {
     const cut = await connectStore(proxy.url, { leaseMs: LEASE_MS });
     const queue = newQueue();
     expect(await pulled(cut, queue, 1, 100)).toEqual([]);
-    const waiting = pulled(cut, queue, 1, 10_000);
+    // Shorter than the silence after which an order is given up anyway.
+    const waiting = pulled(cut, queue, 1, 5_000);
     await delay(100);
     proxy.cut();
-    // The pull that was lost ends instead of waiting for its time to run out.
-    expect(await waiting).toEqual([]);
+    await expect.poll(() => cut.broker.disconnections).toBeGreaterThan(0);
+    await expect.poll(() => cut.broker.connected).toBe(true);
     const spec = await createTask(on, { queue });
-    expect((await claim(cut, queue)).taskId).toBe(spec.taskId);
+    expect((await waiting).map((item) => item.taskId)).toEqual([spec.taskId]);
     await cut[Symbol.asyncDispose]();
     await proxy[Symbol.asyncDispose]();
+  });
+});
+
+describe('slots that came free one by one', () => {
+  const SLOTS = 12;
+
+  /** A pull for each, under one signal. */
+  function pullEach(queue: string, signal: AbortSignal) {
+    const got: string[] = [];
+    const pulls = Array.from({ length: SLOTS }, () =>
+      on.store.work.pull(queue, 1, (item) => void got.push(item.taskId), signal),
+    );
+    return { got, over: Promise.all(pulls) };
+  }
+
+  it('are all filled when many tasks come at once', async () => {
+    const queue = newQueue();
+    const stop = new AbortController();
+    const { got, over } = pullEach(queue, stop.signal);
+    await delay(300);
+    const specs = await Promise.all(Array.from({ length: SLOTS }, () => createTask(other, { queue })));
+    await expect.poll(() => got.length, { timeout: 10_000 }).toBe(SLOTS);
+    expect(got.toSorted()).toEqual(specs.map((spec) => spec.taskId).toSorted());
+    await over;
+  });
+
+  it('listen to the end of pulling once', async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', onWarning);
+    const stop = new AbortController();
+    const { over } = pullEach(newQueue(), stop.signal);
+    await delay(300);
+    stop.abort();
+    await over;
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe('a line', () => {
+  it('is asked again when its consumer has a new leader, which knows of no order', async () => {
+    const queue = newQueue();
+    const consumer = lineConsumer(queue, LINES[3]);
+    const stop = new AbortController();
+    const pull = on.store.work.pull(queue, 1, () => undefined, stop.signal);
+    let orders = 0;
+    other.broker.nc.subscribe(`$JS.API.CONSUMER.MSG.NEXT.${WORK_STREAM}.${consumer}`, {
+      callback: (_error, m) => void (orders += m.string().includes('idle_heartbeat') ? 1 : 0),
+    });
+    await expect.poll(() => orders, { timeout: 5_000 }).toBe(1);
+    other.broker.nc.publish(`$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.${WORK_STREAM}.${consumer}`);
+    await expect.poll(() => orders).toBe(2);
+    stop.abort();
+    await pull;
   });
 });
 
