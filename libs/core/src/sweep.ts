@@ -1,9 +1,10 @@
 /**
  * What a sweep does about a task that it passes: whether the task still has something that will bring it forward.
  *
- * A task that is not over has an item in the queue, or an attempt whose item is leased, or a question that nobody has
- * answered yet. Invariants: pure and total; a task that is over is left alone; a running attempt is left alone as long
- * as its item is there, until it is long past the time at which its own worker would have ended it.
+ * A task that is not over has an item in the queue, or somebody who is about to put one there, or an attempt whose item
+ * is leased, or a question that nobody has answered yet. Invariants: pure and total; a task that is over is left alone; a
+ * running attempt is left alone as long as its item is there, until it is long past the time at which its own worker
+ * would have ended it.
  */
 import { isTerminal, type TaskStatus } from '@taskstream/protocol';
 
@@ -15,6 +16,8 @@ export interface SweptTask {
   readonly suspended: boolean;
   /** Whether the task's work item is in the queue, leased or not. */
   readonly item: boolean;
+  /** Whether its creation, or the answer that wakes it, is so new that whoever queues the item may still be at it. */
+  readonly beingQueued: boolean;
   /** Whether the mailbox holds an answer to a question that is open. */
   readonly answered: boolean;
   /** Whether the mailbox holds a cancel. */
@@ -48,6 +51,6 @@ export function decideRepair(task: SweptTask): Repair {
   if (task.cancelled) return 'cancel';
   if (task.orphaned) return 'orphan';
   if (task.overdue !== 'no') return 'expire';
-  if (task.item || (task.suspended && !task.answered)) return 'nothing';
+  if (task.item || task.beingQueued || (task.suspended && !task.answered)) return 'nothing';
   return 'queue';
 }

@@ -13,16 +13,19 @@ const ALL: SweptTask[] = STATUSES.flatMap((status) =>
         BOOLEANS.flatMap((item) =>
           BOOLEANS.flatMap((answered) =>
             BOOLEANS.flatMap((cancelled) =>
-              BOOLEANS.map((orphaned) => ({
-                status,
-                overdue,
-                running,
-                suspended,
-                item,
-                answered,
-                cancelled,
-                orphaned,
-              })),
+              BOOLEANS.flatMap((orphaned) =>
+                BOOLEANS.map((beingQueued) => ({
+                  status,
+                  overdue,
+                  running,
+                  suspended,
+                  item,
+                  answered,
+                  cancelled,
+                  orphaned,
+                  beingQueued,
+                })),
+              ),
             ),
           ),
         ),
@@ -39,6 +42,7 @@ const QUEUED: SweptTask = {
   answered: false,
   cancelled: false,
   orphaned: false,
+  beingQueued: false,
   overdue: 'no',
 };
 const RUNNING: SweptTask = { ...QUEUED, running: true };
@@ -47,6 +51,8 @@ const SUSPENDED: SweptTask = { ...QUEUED, status: 'input_required', suspended: t
 const TABLE: ReadonlyArray<readonly [string, SweptTask, Repair]> = [
   ['queued', QUEUED, 'nothing'],
   ['queued, its item gone', { ...QUEUED, item: false }, 'queue'],
+  ['being created, not queued yet', { ...QUEUED, item: false, beingQueued: true }, 'nothing'],
+  ['being created, cancelled meanwhile', { ...QUEUED, item: false, beingQueued: true, cancelled: true }, 'cancel'],
   ['queued, its time over', { ...QUEUED, overdue: 'yes' }, 'expire'],
   ['queued, a cancel unheard', { ...QUEUED, cancelled: true }, 'cancel'],
   ['queued, its parent over', { ...QUEUED, orphaned: true }, 'orphan'],
@@ -57,6 +63,7 @@ const TABLE: ReadonlyArray<readonly [string, SweptTask, Repair]> = [
   ['running, its time long over', { ...RUNNING, overdue: 'long' }, 'expire'],
   ['suspended', SUSPENDED, 'nothing'],
   ['suspended, answered, not woken', { ...SUSPENDED, answered: true }, 'queue'],
+  ['suspended, answered just now', { ...SUSPENDED, answered: true, beingQueued: true }, 'nothing'],
   ['suspended, answered, woken', { ...SUSPENDED, answered: true, item: true }, 'nothing'],
   ['suspended, its time over', { ...SUSPENDED, overdue: 'yes' }, 'expire'],
   ['suspended, a cancel unheard', { ...SUSPENDED, cancelled: true, answered: true }, 'cancel'],
@@ -70,14 +77,16 @@ describe('decideRepair', () => {
 
   it('leaves alone what is over, whatever else is said of it', () => {
     const over = ALL.filter((t) => isTerminal(t.status));
-    expect(over).toHaveLength(3 * 3 * 64);
+    expect(over).toHaveLength(3 * 3 * 128);
     expect(new Set(over.map(decideRepair))).toEqual(new Set(['nothing']));
   });
 
-  it('leaves nothing that is not over without an item, an attempt with its item, or an open question', () => {
+  it('leaves nothing that is not over without an item, somebody who queues one, an attempt with its item, or an open question', () => {
     const left = ALL.filter((t) => !isTerminal(t.status) && decideRepair(t) === 'nothing');
     expect(left.length).toBeGreaterThan(0);
-    expect(left.filter((t) => !t.item && !(t.suspended && !t.running && !t.answered))).toEqual([]);
+    expect(
+      left.filter((t) => !t.item && !(t.beingQueued && !t.running) && !(t.suspended && !t.running && !t.answered)),
+    ).toEqual([]);
   });
 
   it('lets no task go on whose time is over, that was cancelled or whose parent is over, unless an attempt sees to it', () => {

@@ -42,6 +42,14 @@ interface Finding {
   readonly reason: string | undefined;
 }
 
+/** What the mailbox holds of a task that no attempt reads it for. */
+interface Mail {
+  /** When an open question was answered last; 0 when none was. */
+  readonly answeredAtMs: number;
+  readonly cancel: { readonly reason?: string | undefined } | undefined;
+}
+const NO_MAIL: Mail = { answeredAtMs: 0, cancel: undefined };
+
 /** Somebody has written meanwhile, so the task goes on; it is no task of ours; it is for a node of a later release. */
 const ORDINARY = ['fenced', 'unknown_task', 'format_unknown'] as const;
 const SWEEPER = 'sweeper';
@@ -194,7 +202,7 @@ export class Sweeper {
     const item = workSubject(spec);
     const [found, mail, orphaned] = await Promise.all([
       leader ? reads.lastOf(WORK_STREAM, item) : reads.directFirstOf(WORK_STREAM, item),
-      running ? { answered: false, cancel: undefined } : this.#mail(at, pack, leader),
+      running ? NO_MAIL : this.#mail(at, pack, leader),
       running ? false : this.#orphaned(spec),
     ]);
     const repair = decideRepair({
@@ -202,7 +210,11 @@ export class Sweeper {
       running,
       suspended: pack.suspended,
       item: found !== null,
-      answered: mail.answered,
+      beingQueued:
+        pack.attempt === 0
+          ? Date.now() - Date.parse(spec.createdAt) < options.publishRetryMsMax
+          : Date.now() - mail.answeredAtMs < options.wakeRetryMsMax,
+      answered: mail.answeredAtMs > 0,
       cancelled: mail.cancel !== undefined,
       orphaned,
       overdue: lateMs < 0 ? 'no' : lateMs < options.leaseMs * 2 ? 'yes' : 'long',
@@ -210,18 +222,15 @@ export class Sweeper {
     return { repair, spec, deadline, reason: mail.cancel?.reason };
   }
 
-  async #mail(at: TaskAddress, pack: StoredPack, leader: boolean) {
+  async #mail(at: TaskAddress, pack: StoredPack, leader: boolean): Promise<Mail> {
     const { reads, mailbox } = this.#parts;
-    const mail: { answered: boolean; cancel: { readonly reason?: string | undefined } | undefined } = {
-      answered: false,
-      cancel: undefined,
-    };
+    const mail: { -readonly [K in keyof Mail]: Mail[K] } = { ...NO_MAIL };
     const subject = cmdSubject(at.place, at.taskId);
     if (!leader && (await reads.directFirstOf(at.stream, subject)) === null) return mail;
     const open = (await latestStatus(reads, at, pack))?.payload.inputRequests ?? {};
-    await mailbox.read(at, (command) => {
+    await mailbox.read(at, (command, { sentAt }) => {
       if (command.type === 'cancel') mail.cancel ??= command;
-      if (command.type === 'input' && Object.hasOwn(open, command.key)) mail.answered = true;
+      if (command.type === 'input' && Object.hasOwn(open, command.key)) mail.answeredAtMs = Date.parse(sentAt);
     });
     return mail;
   }

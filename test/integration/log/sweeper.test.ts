@@ -3,13 +3,22 @@
  * lacks nothing is left alone. DESIGN §3.8.
  */
 import { parseTaskId, type Repair, type TaskSpec, type ToolDefinition } from '@taskstream/core';
-import { anyItemSubject, cmdSubject, Header, openQuestionLeases, WORK_STREAM } from '@taskstream/jetstream';
+import {
+  anyItemSubject,
+  cmdSubject,
+  Header,
+  openQuestionLeases,
+  WORK_STREAM,
+  type StoreObserver,
+} from '@taskstream/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectStore, startNats, type TestNats, type TestStore } from '../../support/nats.js';
 import { createTask, readEvents, runningTask, storedLines } from '../../support/task-logs.js';
 
-const OPTIONS = { sweepEveryMs: 30, sweepTasksMax: 3, sweepRestMs: 1, leaseMs: 300 };
+const SWEEPING = { sweepEveryMs: 30, sweepTasksMax: 3, sweepRestMs: 1, leaseMs: 300 };
+/** How long an item may be on its way. */
+const OPTIONS = { ...SWEEPING, publishRetryMsMax: 500, wakeRetryMsMax: 500 };
 const QUESTION = { method: 'elicitation/create', params: { message: 'Which?' } } as const;
 
 let nats: TestNats;
@@ -18,15 +27,16 @@ const repairs: Array<{ taskId: string; how: Repair }> = [];
 const failures: unknown[] = [];
 let sweeps = 0;
 let sweepers: Array<{ close(): Promise<void> }> = [];
+const OBSERVER: Partial<StoreObserver> = {
+  taskRepaired: (fact) => void repairs.push(fact),
+  sweepEnded: () => void sweeps++,
+  sweepFailed: ({ error }) => void failures.push(error),
+};
 const definitions = new Map<string, ToolDefinition>();
 
 beforeAll(async () => {
   nats = await startNats();
-  on = await connectStore(nats.url, OPTIONS, {
-    taskRepaired: (fact) => void repairs.push(fact),
-    sweepEnded: () => void sweeps++,
-    sweepFailed: ({ error }) => void failures.push(error),
-  });
+  on = await connectStore(nats.url, OPTIONS, OBSERVER);
 });
 
 beforeEach(() => {
@@ -45,9 +55,9 @@ afterAll(async () => {
   await nats?.[Symbol.asyncDispose]();
 });
 
-async function sweep(holder = 'one'): Promise<void> {
-  const leases = await openQuestionLeases(on.broker, on.options);
-  sweepers.push(on.store.startSweeper({ leases, catalogue: definitions, holder }));
+async function sweep(holder = 'one', by = on): Promise<void> {
+  const leases = await openQuestionLeases(by.broker, by.options);
+  sweepers.push(by.store.startSweeper({ leases, catalogue: definitions, holder }));
 }
 
 /** Two whole sweeps that began after this call. */
@@ -135,6 +145,42 @@ describe('a sweep leaves alone', () => {
     expect(specs.flatMap(howOf)).toEqual([]);
     expect(await Promise.all(specs.map((s) => storedLines(on, s.taskId)))).toEqual(before);
     await running.log.append([{ type: 'com.example.step', payload: {} }]);
+  });
+});
+
+describe('a sweep that comes between', () => {
+  const ANSWER = { type: 'input', key: 'which', response: { action: 'accept', content: {} } };
+
+  it.each([
+    [
+      'a creation and its item',
+      async () => {
+        const spec = await createTask(on);
+        await dropItem(spec);
+        return spec;
+      },
+    ],
+    [
+      'an answer and the item that wakes its task',
+      async () => {
+        const spec = await suspendedTask();
+        await leaveInMailbox(spec, ANSWER);
+        return spec;
+      },
+    ],
+  ])('%s leaves it to whoever is at it', async (_name, make) => {
+    const patient = await connectStore(
+      nats.url,
+      { ...SWEEPING, publishRetryMsMax: 60_000, wakeRetryMsMax: 60_000 },
+      OBSERVER,
+    );
+    const spec = await make();
+    await sweep('one', patient);
+    await sweptTwice();
+    expect(howOf(spec)).toEqual([]);
+    expect(await hasItem(spec)).toBe(false);
+    await Promise.all(sweepers.splice(0).map((s) => s.close()));
+    await patient[Symbol.asyncDispose]();
   });
 });
 
