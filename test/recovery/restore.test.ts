@@ -80,7 +80,11 @@ afterAll(async () => {
 
 /** Everything goes on: each log begins with what it was, has no gap, and ends; no item is left. */
 async function expectAllGoesOn(restored: TestStore, logs: ReadonlyMap<string, string[]>, url: string): Promise<void> {
-  const worker = await startWorker(url, { ...WORKER, TASKSTREAM_SWEEP_EVERY_MS: '500', TASKSTREAM_PUBLISH_RETRY_MS_MAX: '3000' });
+  const worker = await startWorker(url, {
+    ...WORKER,
+    TASKSTREAM_SWEEP_EVERY_MS: '500',
+    TASKSTREAM_PUBLISH_RETRY_MS_MAX: '3000',
+  });
   processes.push(worker);
   const open = (await restored.store.tasks.read(suspended.taskId))?.status.inputRequests ?? {};
   const response = { action: 'accept', content: { text: 'blue' } };
