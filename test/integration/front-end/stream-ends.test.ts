@@ -70,7 +70,7 @@ test('a front end that drains serves on until its load balancer had the time to 
 /** So many streams that a front end is seconds about ending them one by one. */
 async function manyReaders(leaving: FrontEnd, taskId: string, others = 0): Promise<Array<Promise<ReadStream>>> {
   const readers = Array.from({ length: 30 }, () => readStream(leaving.endpoint, taskId));
-  const ops = String(leaving.ready['ops'] ?? leaving.endpoint);
+  const { ops = leaving.endpoint } = leaving.ready as { ops?: string };
   const all = readers.length + others;
   await until(async () => (await openStreams(ops)) === all, 'all streams');
   leaving.kill('SIGTERM');
