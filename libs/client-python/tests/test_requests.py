@@ -1,4 +1,4 @@
-"""One-shot requests against answers that are laid out one by one: what is sent again, and what is not."""
+"""One-shot requests against answers that are laid out one by one: what is sent again, what is not, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,42 +7,31 @@ import unittest
 from typing import Any
 
 from taskstream_client import ClientError, Limits, calls
-from taskstream_client.exchange import Service, make_service
+from taskstream_client.errors import ShapeError
+from taskstream_client.exchange import Exchange, Request, Service, make_service, post
+from taskstream_client.mirrored import mirrored_parameters
+from taskstream_client.requests import abandon
+from taskstream_client.script import Script
+from taskstream_client.types import AuthHook, Era, Notice, OnNotice
 
-from .world import Connection, Mood, World
+from .laid import BAD_GATEWAY, BUSY, CUT, Laid, result
 
-CUT = "cut"
-BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-
-
-class Laid(World):
-    """Answers each request with the next of ``answers``: bytes, CUT, or a dict that is the JSON-RPC error."""
-
-    def __init__(self, *answers: Any) -> None:
-        super().__init__(1, 1, Mood(refuse=0.0))
-        self.answers = list(answers)
-        self.methods: list[str] = []
-
-    def _serve(self, connection: Connection, data: bytes) -> None:
-        message = json.loads(data.partition(b"\r\n\r\n")[2])
-        self.methods.append(message["method"].rpartition("/")[2])
-        answer = self.answers.pop(0) if self.answers else {}
-        if isinstance(answer, dict):
-            body = {"error": answer} if answer else {"result": {"resultType": "complete"}}
-            self._json(connection, {"jsonrpc": "2.0", "id": message["id"], **body})
-        else:
-            connection.pending = [answer]
+UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
-def service() -> Service:
+def service(
+    era: Era = "2026-07-28",
+    auth: AuthHook | None = None,
+    on_notice: OnNotice | None = None,
+    headers: dict[str, str] | None = None,
+) -> Service:
     return make_service(
         ["http://a.example/mcp", "http://b.example/mcp"],
-        era="2026-07-28",
+        era=era,
         limits=Limits(),
-        headers=None,
-        auth=None,
-        on_notice=None,
+        headers=headers,
+        auth=auth,
+        on_notice=on_notice,
         capabilities=None,
         asks=False,
     )
@@ -71,6 +60,118 @@ class Requests(unittest.TestCase):
                 Laid(error).run(calls.pause_task(service(), "t1"))
             self.assertEqual(raised.exception.code, code)
             self.assertEqual(raised.exception.details.get("reason"), "not_pausable" if code == "rpc_error" else None)
+
+    def test_a_command_with_another_result_type_was_not_taken(self) -> None:
+        with self.assertRaises(ClientError) as raised:
+            Laid(result(resultType="surprise")).run(calls.cancel_task(service(), "t1"))
+        self.assertEqual(raised.exception.code, "unknown_result_type")
+
+    def test_what_is_not_json_is_refused_before_it_is_sent(self) -> None:
+        for wrong in (object(), float("nan"), {1, 2}, "\ud800"):
+            world = Laid()
+            with self.assertRaises(ClientError) as raised:
+                world.run(calls.call_tool(service(), calls.Tools(), "x", {"a": wrong}, "k", None))
+            self.assertEqual((raised.exception.code, world.methods), ("invalid_argument", []))
+        for headers in ({"X": "\u4e16"}, {"X": 1}, {"": "x"}):
+            with self.assertRaises(ClientError) as raised:
+                Laid().run(calls.pause_task(service(headers=headers), "t1"))  # type: ignore[arg-type]
+            self.assertEqual(raised.exception.code, "invalid_argument")
+
+    def test_a_session_that_cannot_be_opened_now_is_opened_later(self) -> None:
+        opened = result(protocolVersion="2025-11-25", capabilities={})
+        world = Laid({"code": -32603, "message": "not now"}, opened, b"HTTP/1.1 202 Accepted\r\n\r\n")
+        world.run(calls.pause_task(service("2025-11-25"), "t1"))
+        self.assertEqual(world.methods, ["initialize", "initialize", "initialized", "pause"])
+
+    def test_a_silent_node_does_not_hold_up_who_gives_a_request_up(self) -> None:
+        known = service("2025-11-25")
+        known.session_id, known.initialized = "s", True
+        world = Laid()
+
+        def give_up() -> Script[None]:
+            posted = yield from post(known, 0, Request("tasks/stream", {}), 60_000)
+            assert isinstance(posted, Exchange)
+            world.answers = [b""]
+            yield from abandon(known, 0, posted)
+
+        world.run(give_up())
+        self.assertEqual(world.methods, ["stream", "cancelled"])
+        self.assertLess(world.now_ms, 3_000)
+
+
+class Auth(unittest.TestCase):
+    def test_a_401_asks_the_hook_once_for_fresh_headers(self) -> None:
+        asked: list[tuple[bool, str]] = []
+
+        def auth(refresh: bool, endpoint: str) -> dict[str, str]:
+            asked.append((refresh, endpoint))
+            return {"Authorization": "fresh" if refresh else "stale"}
+
+        notices: list[Notice] = []
+        world = Laid(UNAUTHORIZED)
+        world.run(calls.pause_task(service(auth=auth, on_notice=notices.append), "t1"))
+        self.assertEqual(asked, [(False, "http://a.example/mcp"), (True, "http://a.example/mcp")])
+        self.assertEqual(["fresh" in head for head in world.heads], [False, True])
+        self.assertEqual([notice.kind for notice in notices], ["auth-refreshed"])
+        world = Laid(UNAUTHORIZED, UNAUTHORIZED)
+        with self.assertRaises(ClientError) as raised:
+            world.run(calls.pause_task(service(auth=auth), "t1"))
+        self.assertEqual((raised.exception.code, len(world.methods)), ("unauthorized", 2))
+
+    def test_a_hook_without_headers_is_said_so(self) -> None:
+        def raises(refresh: bool, endpoint: str) -> dict[str, str]:
+            raise KeyError("token")
+
+        for auth in (raises, lambda refresh, endpoint: None):
+            with self.assertRaises(ClientError) as raised:
+                Laid().run(calls.pause_task(service(auth=auth), "t1"))  # type: ignore[arg-type]
+            self.assertEqual(raised.exception.code, "unauthorized")
+
+
+REGION = {"type": "string", "x-mcp-header": "Region"}
+
+
+def schema(properties: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, **more}
+
+
+class Tools(unittest.TestCase):
+    def test_a_tool_with_annotations_that_are_not_valid_is_left_out(self) -> None:
+        notices: list[Notice] = []
+        good = {"name": "good", "inputSchema": schema({"region": REGION})}
+        bad = {"name": "bad", "inputSchema": schema({"region": {**REGION, "type": "number"}})}
+        tools = calls.Tools()
+        listed = Laid(result(tools=[bad, good])).run(calls.list_tools(service(on_notice=notices.append), tools))
+        self.assertEqual(listed, [good])
+        self.assertEqual([notice.kind for notice in notices], ["tool-rejected"])
+        self.assertIn('"bad"', notices[0].message)
+        world = Laid(result(content=[]))
+        world.run(calls.call_tool(service(), tools, "good", {"region": "eu"}, None, None))
+        self.assertIn("Mcp-Param-Region: eu\r\n", world.heads[0])
+
+    def test_annotations_stand_on_plain_properties_only(self) -> None:
+        deep: Any = REGION
+        for _ in range(80):
+            deep = schema({"a": deep})
+        wrong = {
+            "empty": schema({"a": {**REGION, "x-mcp-header": ""}}),
+            "no token": schema({"a": {**REGION, "x-mcp-header": "a b"}}),
+            "two lines": schema({"a": {**REGION, "x-mcp-header": "a\r\nb"}}),
+            "no string": schema({"a": {**REGION, "x-mcp-header": 1}}),
+            "twice": schema({"a": REGION, "b": {**REGION, "x-mcp-header": "REGION"}}),
+            "on an object": schema({"a": {**REGION, "type": "object"}}),
+            "on the root": {**schema({}), "x-mcp-header": "A"},
+            "under items": schema({"a": {"type": "array", "items": REGION}}),
+            "under anyOf": schema({"a": {"anyOf": [REGION]}}),
+            "under a nested anyOf": schema({}, anyOf=[schema({"region": REGION})]),
+            "under $defs": schema({}, **{"$defs": {"region": REGION}}),
+            "too deep": deep,
+        }
+        for why, given in wrong.items():
+            with self.subTest(why), self.assertRaises(ShapeError):
+                mirrored_parameters(given)
+        odd = {"type": ["boolean", "null"], "x-mcp-header": "Flag", "default": {"x-mcp-header": "data"}}
+        self.assertEqual(mirrored_parameters(schema({"x-mcp-header": odd}))[0].path, ("x-mcp-header",))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 from taskstream_client import CLIENT_ERROR_CODES, PROTOCOL_FAULTS, ClientError, FileCursorStore, Limits, TaskClient, TaskHandle
 from taskstream_client.exchange import encode_header_value
 from taskstream_client.limits import Limits as _Limits
-from taskstream_client.mirrored import mirrored_headers
+from taskstream_client.mirrored import mirrored_parameters, parameter_headers
 from taskstream_client.position import Position
 from taskstream_client.types import Gap
 
@@ -40,7 +40,10 @@ class Surface(unittest.TestCase):
         self.refused(lambda: client.steer_task("t", ""), "message")
         self.refused(lambda: client.steer_task("t", "x", [1]), "data", "list")  # type: ignore[arg-type]
         self.refused(lambda: client.pause_task(""), "task_id")
+        self.refused(lambda: client.call_tool("x", []), "arguments")  # type: ignore[arg-type]
+        self.refused(lambda: TaskClient("http://x/\u4e16"), "ASCII")
         self.refused(TaskHandle(client, None, {}).pause, "has answered")
+        self.refused(lambda: TaskHandle(client, None, {}).answer({}), "has answered")
         self.refused(lambda: Limits(attempts_max=0), "attempts_max", "int")
         self.refused(lambda: Limits(attempts_max=1.5), "attempts_max", "float")  # type: ignore[arg-type]
 
@@ -75,11 +78,12 @@ class Surface(unittest.TestCase):
     def test_annotated_arguments_are_mirrored(self) -> None:
         tenant = {"type": "string", "x-mcp-header": "Tenant"}
         inner = {"type": "object", "properties": {"n": {"type": "integer", "x-mcp-header": "N"}}}
-        tool = {"inputSchema": {"properties": {"tenant": tenant, "on": {"x-mcp-header": "On"}, "inner": inner}}}
+        tool = {"inputSchema": {"properties": {"tenant": tenant, "on": {"type": "boolean", "x-mcp-header": "On"}, "inner": inner}}}
         arguments = {"tenant": "\u00e9", "on": True, "inner": {"n": 3}}
         headers = {"Mcp-Param-Tenant": "=?base64?w6k=?=", "Mcp-Param-On": "true", "Mcp-Param-N": "3"}
-        self.assertEqual(mirrored_headers(tool, arguments), headers)
-        self.assertEqual(mirrored_headers(tool, {}), {})
+        parameters = mirrored_parameters(tool["inputSchema"])
+        self.assertEqual(parameter_headers(parameters, arguments), headers)
+        self.assertEqual(parameter_headers(parameters, {}), {})
 
     def test_a_cursor_file_is_replaced_whole_and_read_again(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
@@ -96,6 +100,10 @@ class Surface(unittest.TestCase):
                 FileCursorStore(special).save("t", 1)
             self.assertTrue(special.is_fifo())
             self.assertEqual(sorted(p.name for p in Path(directory).iterdir()), ["deep", "special"])
+            few = FileCursorStore(path, tasks_max=2, sync=True)
+            for task_id in ("t", "v", "u"):
+                few.save(task_id, 9)
+            self.assertEqual(list(json.loads(path.read_text(encoding="utf-8"))), ["v", "u"])
             path.write_text(json.dumps({"t": -1}), encoding="utf-8")
             with self.assertRaises(ValueError):
                 FileCursorStore(path).load("t")

@@ -67,7 +67,7 @@ class AsyncTaskClient(ClientBase):
         self, name: str, arguments: Json | None = None, *, idempotency_key: str | None = None
     ) -> AsyncTaskHandle:
         """Calls a tool; the handle is the same for tools that run as a task and for tools that answer at once."""
-        script = calls.call_tool(self._service, self._tools, name, arguments or {}, idempotency_key, self._ask)
+        script = calls.call_tool(self._service, self._tools, name, {} if arguments is None else arguments, idempotency_key, self._ask)
         called = await self._run(script)
         return AsyncTaskHandle(self, called.task_id, called.result)
 
@@ -144,7 +144,7 @@ class AsyncTaskHandle(HandleBase["AsyncTaskClient"]):
             await self._client.delete_task(self.task_id)
 
     async def steer(self, message: str, data: Json | None = None) -> None:
-        """@raises ClientError invalid_argument for a tool that answered at once, as ``pause`` and ``resume`` do"""
+        """@raises ClientError invalid_argument for a tool that answered at once, as ``pause``, ``resume`` and ``answer`` do"""
         await self._client.steer_task(self._running(), message, data)
 
     async def pause(self) -> None:
@@ -154,5 +154,4 @@ class AsyncTaskHandle(HandleBase["AsyncTaskClient"]):
         await self._client.resume_task(self._running())
 
     async def answer(self, input_responses: Mapping[str, Json]) -> None:
-        if self.task_id is not None:
-            await self._client.update_task(self.task_id, input_responses)
+        await self._client.update_task(self._running(), input_responses)

@@ -6,18 +6,19 @@ anything is sent; a result type that is not known is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ClientError
+from .errors import ClientError, ShapeError
 from .exchange import Request, Service
 from .meanings import HEADER_MISMATCH, INVALID_PARAMS
-from .mirrored import mirrored_headers
-from .questions import answer_request, ask_application
+from .mirrored import Mirrored, mirrored_parameters, parameter_headers
+from .questions import ask_application, question_of, respond
 from .requests import checked, request
 from .script import Random, Script, Sleep
-from .types import Json, OnInputRequest, Task
+from .types import Json, Notice, OnInputRequest, Task
 from .wire import (
     Message,
     as_object,
@@ -46,6 +47,7 @@ class Tools:
     """The tools that were listed last, by name."""
 
     by_name: Mapping[str, Json] | None = None
+    mirrored: Mapping[str, Sequence[Mirrored]] = field(default_factory=dict)
 
 
 def check_task_id(task_id: object) -> str:
@@ -55,16 +57,23 @@ def check_task_id(task_id: object) -> str:
 
 
 def list_tools(service: Service, tools: Tools) -> Script[list[Json]]:
-    """All pages. @raises ClientError"""
+    """All pages, without tools whose annotations are not valid. @raises ClientError"""
     found: list[Json] = []
+    mirrored: dict[str, Sequence[Mirrored]] = {}
     cursor: str | None = None
     for _ in range(service.limits.tool_pages_max):
         result = yield from request(service, Request("tools/list", {} if cursor is None else {"cursor": cursor}))
-        page = checked(lambda: _tool_page(result))
-        found += page[0]
-        cursor = page[1]
+        page, cursor = checked(lambda: _tool_page(result))
+        for tool in page:
+            try:
+                mirrored[tool["name"]] = mirrored_parameters(tool["inputSchema"])
+            except ShapeError as error:
+                notice = Notice("tool-rejected", f"The tool {json.dumps(tool['name'])} is left out: {error}")
+                yield from service.notify(notice)
+            else:
+                found.append(tool)
         if cursor is None:
-            tools.by_name = {tool["name"]: tool for tool in found}
+            tools.by_name, tools.mirrored = {tool["name"]: tool for tool in found}, mirrored
             return found
     raise ClientError("protocol_fault", f"tools/list has more than {service.limits.tool_pages_max} pages")
 
@@ -117,7 +126,7 @@ def _send_call(service: Service, tools: Tools, params: dict[str, Any], repeatabl
     name, arguments = params["name"], params["arguments"]
 
     def send() -> Script[Json]:
-        headers = mirrored_headers((tools.by_name or {}).get(name), arguments)
+        headers = parameter_headers(tools.mirrored.get(name, ()), arguments)
         what = Request("tools/call", params, name=name, headers=headers)
         return (yield from request(service, what, repeatable=repeatable, silence_ms=service.limits.call_timeout_ms))
 
@@ -159,7 +168,8 @@ def _call_2025(
 
     def on_request(message: Message) -> Script[None]:
         if ask is not None:
-            yield from answer_request(service, ask, message, service.limits.request_timeout_ms)
+            answer = yield from ask_application(ask, str(message.id), question_of(message))
+            yield from respond(service, message, answer, service.limits.request_timeout_ms)
 
     result = yield from request(
         service,
@@ -175,7 +185,7 @@ def _call_2025(
 
 
 def _task_request(
-    service: Service, method: str, task_id: object, params: Json, repeatable: bool = True
+    service: Service, method: str, task_id: object, params: Json, repeatable: bool
 ) -> Script[Json]:
     known = check_task_id(task_id)
     try:
@@ -190,19 +200,25 @@ def _task_request(
         raise ClientError("unknown_task", "The server does not know the task") from error
 
 
+def _command(service: Service, method: str, task_id: object, params: Json, repeatable: bool = True) -> Script[None]:
+    """A request that is answered with nothing but that it was taken."""
+    result = yield from _task_request(service, method, task_id, params, repeatable)
+    checked(lambda: result_type(result, "complete"))
+
+
 def get_task(service: Service, task_id: object) -> Script[Task]:
     known = check_task_id(task_id)
-    result = yield from _task_request(service, "tasks/get", known, {})
+    result = yield from _task_request(service, "tasks/get", known, {}, True)
     task: Task = checked(lambda: parse_detailed_task(result, known, service.era))
     return task
 
 
 def cancel_task(service: Service, task_id: object) -> Script[None]:
-    yield from _task_request(service, "tasks/cancel", task_id, {})
+    yield from _command(service, "tasks/cancel", task_id, {})
 
 
 def delete_task(service: Service, task_id: object) -> Script[None]:
-    yield from _task_request(service, "dev.taskstream/delete", task_id, {})
+    yield from _command(service, "dev.taskstream/delete", task_id, {})
 
 
 def steer_task(service: Service, task_id: object, message: object, data: object) -> Script[None]:
@@ -212,15 +228,15 @@ def steer_task(service: Service, task_id: object, message: object, data: object)
     if data is not None and not isinstance(data, dict):
         raise ClientError("invalid_argument", f"data: expected a dict, got {type(data).__name__}")
     params: dict[str, Any] = {"message": message, **({} if data is None else {"data": data})}
-    yield from _task_request(service, "dev.taskstream/steer", task_id, params, repeatable=False)
+    yield from _command(service, "dev.taskstream/steer", task_id, params, repeatable=False)
 
 
 def pause_task(service: Service, task_id: object) -> Script[None]:
-    yield from _task_request(service, "dev.taskstream/pause", task_id, {})
+    yield from _command(service, "dev.taskstream/pause", task_id, {})
 
 
 def resume_task(service: Service, task_id: object) -> Script[None]:
-    yield from _task_request(service, "dev.taskstream/resume", task_id, {})
+    yield from _command(service, "dev.taskstream/resume", task_id, {})
 
 
 def too_late() -> ClientError:
@@ -231,4 +247,4 @@ def update_task(service: Service, task_id: object, input_responses: object) -> S
     """2026-07-28 only: 2025-11-25 answers on ``tasks/result``, which ``on_input_request`` does."""
     if not isinstance(input_responses, dict):
         raise ClientError("invalid_argument", "input_responses: expected a dict of responses by key")
-    yield from _task_request(service, "tasks/update", task_id, {"inputResponses": input_responses})
+    yield from _command(service, "tasks/update", task_id, {"inputResponses": input_responses})

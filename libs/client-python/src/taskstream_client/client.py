@@ -78,7 +78,7 @@ class TaskClient(ClientBase):
         self, name: str, arguments: Json | None = None, *, idempotency_key: str | None = None
     ) -> TaskHandle:
         """Calls a tool; the handle is the same for tools that run as a task and for tools that answer at once."""
-        script = calls.call_tool(self._service, self._tools, name, arguments or {}, idempotency_key, self._ask)
+        script = calls.call_tool(self._service, self._tools, name, {} if arguments is None else arguments, idempotency_key, self._ask)
         called = self._run(script)
         return TaskHandle(self, called.task_id, called.result)
 
@@ -151,7 +151,7 @@ class TaskHandle(HandleBase["TaskClient"]):
             self._client.delete_task(self.task_id)
 
     def steer(self, message: str, data: Json | None = None) -> None:
-        """@raises ClientError invalid_argument for a tool that answered at once, as ``pause`` and ``resume`` do"""
+        """@raises ClientError invalid_argument for a tool that answered at once, as ``pause``, ``resume`` and ``answer`` do"""
         self._client.steer_task(self._running(), message, data)
 
     def pause(self) -> None:
@@ -161,5 +161,4 @@ class TaskHandle(HandleBase["TaskClient"]):
         self._client.resume_task(self._running())
 
     def answer(self, input_responses: Mapping[str, Json]) -> None:
-        if self.task_id is not None:
-            self._client.update_task(self.task_id, input_responses)
+        self._client.update_task(self._running(), input_responses)

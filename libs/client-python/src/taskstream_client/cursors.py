@@ -35,10 +35,16 @@ class MemoryCursorStore:
 
 
 class FileCursorStore:
-    """A JSON file of cursors by task, replaced as a whole at each save; one process a file."""
+    """A JSON file of cursors by task, replaced as a whole at each save; one process a file.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    ``tasks_max``: beyond it the task that was saved longest ago is forgotten. ``sync``: each save waits until it is on
+    the disk, so that it survives a power cut.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, tasks_max: int = 1000, sync: bool = False) -> None:
         self._path = Path(path)
+        self._tasks_max = tasks_max
+        self._sync = sync
         self._cursors: dict[str, int] | None = None
 
     def load(self, task_id: str) -> int | None:
@@ -46,15 +52,19 @@ class FileCursorStore:
 
     def save(self, task_id: str, seq: int) -> None:
         cursors = self._all()
+        cursors.pop(task_id, None)
         cursors[task_id] = seq
+        for oldest in list(cursors)[: max(0, len(cursors) - self._tasks_max)]:
+            del cursors[oldest]
         directory = self._path.parent
         directory.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=directory, prefix=f".{self._path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(cursors, file)
-                file.flush()
-                os.fsync(file.fileno())
+                if self._sync:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(name, self._path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -178,7 +178,10 @@ def send_message(service: Service, endpoint: int, message: Json, silence_ms: int
 def _post(
     service: Service, endpoint: int, request: Request, message: Json, request_id: int, silence_ms: int
 ) -> Script[Posted]:
-    body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    try:
+        body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ClientError("invalid_argument", f"{request.method}: what is sent has to be JSON: {error}") from error
     exchange = yield from _send(service, endpoint, request, body, request_id, silence_ms, refresh=False)
     if exchange.response.status == 401 and service.auth is not None:
         yield Close(exchange.connection)
@@ -248,9 +251,11 @@ def _send(
             raise
         except Exception as error:
             raise ClientError("unauthorized", "The auth hook gave no headers") from error
+        if not isinstance(auth, Mapping):
+            raise ClientError("unauthorized", f"The auth hook gave no headers, but {type(auth).__name__}")
     data = request_bytes(where, _headers(service, request, auth), body)
     limits = service.limits
-    connection = yield Connect(where, limits.connect_timeout_ms)
+    connection = yield Connect(where, min(limits.connect_timeout_ms, silence_ms))
     response = Response(limits.head_bytes_max)
     exchange = Exchange(request_id, connection, response, None, limits.message_bytes_max)
     try:

@@ -38,8 +38,8 @@ def parse_endpoint(url: object, at: int) -> Endpoint:
         host, port = None, None
     if host is None or parts.scheme not in ("http", "https"):
         raise ClientError("invalid_argument", f"endpoints[{at}]: expected an http or https URL")
-    if any(c in parts.path + parts.query + parts.netloc for c in "\r\n \t") or parts.username is not None:
-        raise ClientError("invalid_argument", f"endpoints[{at}]: expected a URL without credentials and white space")
+    if not str(url).isascii() or any(c in parts.path + parts.query + parts.netloc for c in "\r\n \t") or parts.username is not None:
+        raise ClientError("invalid_argument", f"endpoints[{at}]: expected a URL in ASCII without credentials and white space")
     tls = parts.scheme == "https"
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Endpoint(str(url), host, port or (443 if tls else 80), tls, target, parts.netloc)
@@ -49,11 +49,15 @@ def request_bytes(endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -
     """A POST on a connection of its own. @raises ClientError invalid_argument for a header that is none"""
     lines = [f"POST {endpoint.target} HTTP/1.1", f"Host: {endpoint.authority}"]
     for name, value in headers.items():
-        if not name or any(c in name + value for c in "\r\n\0"):
-            raise ClientError("invalid_argument", f"header {name!r}: expected a name and a value on one line")
+        if not isinstance(name, str) or not isinstance(value, str) or not _fits(name, value):
+            raise ClientError("invalid_argument", f"header {name!r}: expected a name and a value on one line, in Latin-1")
         lines.append(f"{name}: {value}")
     lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
     return "\r\n".join(lines).encode("latin-1", "strict") + body
+
+
+def _fits(name: str, value: str) -> bool:
+    return bool(name) and not any(c in "\r\n\0" or c > "\xff" for c in name + value)
 
 
 class Response:

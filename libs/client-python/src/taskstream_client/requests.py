@@ -29,6 +29,7 @@ from .script import Close, Random, Script, Sleep
 from .types import Json, Notice
 from .wire import Message, text
 
+_CANCEL_WAIT_MS = 2_000
 OnRequest = Callable[[Message], Script[None]]
 """What to do with a request that the server sends on the response; only 2025-11-25 has these."""
 
@@ -62,6 +63,7 @@ def request(
     *,
     repeatable: bool = True,
     silence_ms: int | None = None,
+    attempts_max: int | None = None,
     on_request: OnRequest | None = None,
 ) -> Script[Json]:
     """The result. @raises ClientError"""
@@ -110,7 +112,7 @@ def request(
             yield from service.endpoint_failed(endpoint, failure.args[0], wait_ms)
         if executed and not repeatable:
             raise ClientError("maybe_executed", f"{what.method} was cut off and may have been executed") from failure
-        if tries >= limits.request_attempts_max:
+        if tries >= (attempts_max or limits.request_attempts_max):
             raise failure
         yield from service.notify(Notice("retrying-request", f"{what.method}: {failure.args[0]}", wait_ms=wait_ms))
         yield Sleep(wait_ms)
@@ -129,13 +131,18 @@ def ensure_session(service: Service, endpoint: int) -> Script[None]:
     limits = service.limits
     params = {"protocolVersion": service.era, "capabilities": dict(service.capabilities), "clientInfo": CLIENT_INFO}
     posted = yield from post(service, endpoint, Request("initialize", params), limits.request_timeout_ms)
-    if not isinstance(posted, Exchange):
-        meaning = meaning_of(posted, limits)
-        raise meaning.error or (rpc_failure(posted) if isinstance(posted, RpcRefusal) else ConnectionError(meaning.message))
-    session_id = posted.response.header("mcp-session-id")
-    answer = yield from receive(posted, limits.request_timeout_ms)
-    if isinstance(answer, RpcRefusal):
-        raise rpc_failure(answer)
+    session_id: str | None = None
+    answer: Json | RpcRefusal | HttpRefusal
+    if isinstance(posted, Exchange):
+        session_id = posted.response.header("mcp-session-id")
+        answer = yield from receive(posted, limits.request_timeout_ms)
+    else:
+        answer = posted
+    if isinstance(answer, (RpcRefusal, HttpRefusal)):
+        meaning = meaning_of(answer, limits)
+        if meaning.kind == "passing":
+            raise ConnectionError(meaning.message)
+        raise meaning.error or (rpc_failure(answer) if isinstance(answer, RpcRefusal) else ConnectionError(meaning.message))
     initialized = answer
     version = checked(lambda: text(initialized, "protocolVersion", "initialize"))
     if version != service.era:
@@ -154,7 +161,7 @@ def abandon(service: Service, endpoint: int, exchange: Exchange) -> Script[None]
     params = {"requestId": exchange.id, "reason": "the client gave the request up"}
     message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
     try:
-        yield from send_message(service, endpoint, message, service.limits.connect_timeout_ms)
+        yield from send_message(service, endpoint, message, _CANCEL_WAIT_MS)
     except (OSError, WireFault):
         pass  # The node is gone, and the request with it.
 

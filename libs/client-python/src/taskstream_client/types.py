@@ -113,7 +113,7 @@ class Notice:
     """What the client tells besides events. A notice never changes the outcome.
 
     ``kind``: ``connected``, ``reconnecting``, ``fallback-polling``, ``protocol-fault``, ``endpoint-failed``,
-    ``auth-refreshed`` or ``retrying-request``.
+    ``auth-refreshed``, ``retrying-request`` or ``tool-rejected``.
     """
 
     kind: str
