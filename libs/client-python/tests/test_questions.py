@@ -71,7 +71,7 @@ class Asked(unittest.TestCase):
         self.assertGreater(questions.due_at_ms, world.now_ms)
 
     def test_a_follow_that_asks_is_as_patient_as_one_that_does_not(self) -> None:
-        for seed in range(SEEDS // 2):
+        for seed in range(SEEDS // 4):
             with self.subTest(seed=seed):
                 world = World(seed, 30, Mood(refuse=0.3, http=0.2, duplicate=0.0))
                 outcome, _ = follow(world, ask=lambda key, request: {})
