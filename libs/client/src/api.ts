@@ -29,6 +29,11 @@ export interface Task {
 
 /** The answer to `tasks/get`: the task with what its status carries. Tasks extension §Task Polling. */
 export interface DetailedTask extends Task {
+  /**
+   * A client has paused the task; its status stays what it was. Told by servers that know `dev.taskstream/steering`;
+   * through `attach` in 2025-11-25 only if the official client declares it (`capabilities.experimental`).
+   */
+  readonly paused?: boolean;
   /** Only when `completed`. */
   readonly result?: JsonObject;
   /** Only when `failed`: the JSON-RPC error. */
@@ -231,6 +236,8 @@ export interface TaskHandle {
   status(options?: RequestOptions): Promise<DetailedTask | undefined>;
   /** Asks the server to cancel. The task may still end otherwise. */
   cancel(options?: RequestOptions): Promise<void>;
+  /** Removes the task from the server; see `TaskClient.deleteTask`. Nothing to do for a tool that answered at once. */
+  delete(options?: RequestOptions): Promise<void>;
   /** Sends the running tool a message; see `TaskClient.steerTask`. */
   steer(message: string, data?: JsonObject, options?: RequestOptions): Promise<void>;
   /** Asks the tool to wait where it can; see `TaskClient.pauseTask`. */

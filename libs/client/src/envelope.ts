@@ -1,5 +1,5 @@
 /** What every request of revision 2026-07-28 says of its client, in `_meta`. 2026-07-28 §Request Metadata. */
-import { TASKS_EXTENSION } from '@taskstream/protocol';
+import { STEERING_EXTENSION, TASKS_EXTENSION } from '@taskstream/protocol';
 import type { Call } from './channel.js';
 import { isObject, type JsonObject } from './shape.js';
 
@@ -22,7 +22,7 @@ export function withEnvelope(call: Call, { clientInfo, capabilities = {} }: Clie
       'io.modelcontextprotocol/clientCapabilities': {
         ...(call.elicitation === true && { elicitation: {} }),
         ...capabilities,
-        extensions: { ...extensions, [TASKS_EXTENSION]: {} },
+        extensions: { ...extensions, [TASKS_EXTENSION]: {}, [STEERING_EXTENSION]: {} },
       },
     },
   };

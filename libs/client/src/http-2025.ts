@@ -7,15 +7,19 @@
  * request; a request that is given up is cancelled before the next one on its session is sent, if the server takes the
  * cancellation within `CANCEL_WAIT_MS`.
  */
+import type { STEERING_EXTENSION } from '@taskstream/protocol';
 import type { Call, HttpSender, Posted, Reply } from './channel.js';
 import { Era2025 } from './era-2025.js';
 import { runsTools, type Link2025 } from './link-2025.js';
 import { whenAbandoned } from './exchanges.js';
+import { membersOf } from './loose.js';
 import type { JsonObject } from './shape.js';
 
 const REVISION = '2025-11-25';
 /** Without tasks; such servers still have tools. */
 const BEFORE_TASKS = ['2025-06-18', '2025-03-26'];
+/** As a literal: an import would be shared with the main part. */
+const STEERING: typeof STEERING_EXTENSION = 'dev.taskstream/steering';
 const CANCEL_WAIT_MS = 2_000;
 const NOT_FOUND = 404;
 const UNSUPPORTED_REVISION = -32022;
@@ -108,7 +112,11 @@ async function openSession(
 ): Promise<Session> {
   const params = {
     protocolVersion: REVISION,
-    capabilities: { ...(elicitation === true && { elicitation: {} }), ...capabilities },
+    capabilities: {
+      ...(elicitation === true && { elicitation: {} }),
+      ...capabilities,
+      experimental: { ...membersOf(capabilities['experimental']), [STEERING]: {} },
+    },
     clientInfo,
   };
   const sent = await transport.send(endpoint, (id) => ({ id, method: 'initialize', params }), {}, signal, silenceMs);

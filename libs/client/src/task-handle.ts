@@ -32,7 +32,7 @@ import type { JsonObject } from './shape.js';
 /** Our servers' status event: a hint to ask at once. As a literal, so that no schema is bundled. */
 const STATUS_EVENT: typeof SystemEvent.taskStatus = 'dev.taskstream.task.status';
 
-type Requests = Pick<TaskClient, 'getTask' | 'cancelTask' | 'updateTask' | 'steerTask' | 'pauseTask' | 'resumeTask'>;
+type Requests = Omit<TaskClient, 'listTools' | 'callTool' | 'task' | 'followTask'>;
 
 export class RunningTask implements TaskHandle {
   readonly taskId: string;
@@ -101,6 +101,11 @@ export class RunningTask implements TaskHandle {
 
   async cancel(options?: RequestOptions): Promise<void> {
     await this.#requests.cancelTask(this.taskId, options);
+    this.#poller?.run.hurry();
+  }
+
+  async delete(options?: RequestOptions): Promise<void> {
+    await this.#requests.deleteTask(this.taskId, options);
     this.#poller?.run.hurry();
   }
 
@@ -210,6 +215,10 @@ export class AnsweredCall implements TaskHandle {
   }
 
   cancel(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  delete(): Promise<void> {
     return Promise.resolve();
   }
 

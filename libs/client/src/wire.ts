@@ -4,7 +4,7 @@
  * Invariants: nothing from a server is used before it was parsed here or in `event-check.ts`; unknown members are
  * kept; an unknown result type is refused, never guessed at.
  */
-import { STREAM_META_KEY, type StreamEndReason, type TaskStatus } from '@taskstream/protocol';
+import { STREAM_META_KEY, TASK_META_KEY, type StreamEndReason, type TaskStatus } from '@taskstream/protocol';
 import type { DetailedTask, InputRequest, RpcError, Task, ToolResult } from './api.js';
 import {
   expect,
@@ -82,6 +82,12 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : 'no string';
 }
 
+/** What an extension says in `_meta`; empty when it says nothing. */
+function metaOf(result: JsonObject, key: string): JsonObject {
+  const meta = isObject(result['_meta']) ? result['_meta'][key] : undefined;
+  return isObject(meta) ? meta : {};
+}
+
 /** Why a stream ended, from its result; undefined members when the server does not say. */
 export function parseStreamEnd(result: JsonObject): {
   readonly reason: StreamEndReason | undefined;
@@ -89,8 +95,7 @@ export function parseStreamEnd(result: JsonObject): {
   readonly nextSeq: number | undefined;
 } {
   resultType(result, ['complete']);
-  const meta = isObject(result['_meta']) ? result['_meta'][STREAM_META_KEY] : undefined;
-  const end = isObject(meta) ? meta : {};
+  const end = metaOf(result, STREAM_META_KEY);
   return {
     reason: END_REASONS.find((reason) => reason === end['reason']),
     status: STATUSES.find((status) => status === end['status']),
@@ -116,7 +121,8 @@ export function parseTask(result: JsonObject): Task {
 /** The answer to `tasks/get` for `taskId`. */
 export function parseDetailedTask(result: JsonObject, taskId: string): DetailedTask {
   resultType(result, ['complete']);
-  const task = parseTask(result);
+  const { paused } = metaOf(result, TASK_META_KEY);
+  const task: DetailedTask = { ...parseTask(result), ...(typeof paused === 'boolean' && { paused }) };
   if (task.taskId !== taskId) throw new ShapeError('task.taskId: expected the task that was asked for, got another');
   switch (task.status) {
     case 'completed':

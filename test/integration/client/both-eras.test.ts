@@ -112,6 +112,20 @@ describe.each(WAYS)('a client that speaks through %s', (_name, make) => {
     await expect(handle.result()).resolves.toMatchObject({ content: [{ text: 'Hello, Grace!' }] });
   });
 
+  it('deletes a task, over or not, from its handle', async () => {
+    await using made = await make();
+    const over = await made.client.callTool('count', { n: 1 });
+    await over.result();
+    const running = await made.client.callTool('count', { n: 100_000, everyMs: 10 });
+    for (const handle of [over, running]) {
+      await handle.delete();
+      await expect(handle.status()).rejects.toMatchObject({ code: 'unknown_task' });
+      await expect(handle.delete()).rejects.toMatchObject({ code: 'unknown_task' });
+    }
+    await expect(running.result()).rejects.toMatchObject({ code: 'unknown_task' });
+    await expect((await made.client.callTool('quick', { name: 'Grace' })).delete()).resolves.toBeUndefined();
+  });
+
   it('routes the questions of a task', async () => {
     await using made = await make();
     const handle = await made.client.callTool('ask_name');

@@ -2,7 +2,7 @@
  * Steer, pause and resume as applications and people do it: with the client in both revisions, below it the official
  * SDK, and with the command line.
  */
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport, type ClientCapabilities } from '@modelcontextprotocol/client';
 import { createTaskClient, type TaskClient, type TaskHandle } from '@taskstream/client';
 import { attach } from '@taskstream/client/attach';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,8 +22,11 @@ afterAll(async () => {
   await scene[Symbol.asyncDispose]();
 });
 
-async function attached(): Promise<TaskClient> {
-  const client = new Client({ name: 'app', version: '1' });
+/** In 2025-11-25 a client says once, for all of its requests, what it knows. */
+const STEERING = { experimental: { 'dev.taskstream/steering': {} } };
+
+async function attached(capabilities: ClientCapabilities = STEERING): Promise<TaskClient> {
+  const client = new Client({ name: 'app', version: '1' }, { capabilities });
   official.push(client);
   await client.connect(new StreamableHTTPClientTransport(new URL(scene.endpoint)));
   return attach(client);
@@ -41,7 +44,7 @@ async function toldOf(taskId: string): Promise<readonly string[]> {
 describe.each([
   ['2026-07-28', own('2026-07-28')],
   ['2025-11-25', own('2025-11-25')],
-  ['the official client', attached],
+  ['the official client', () => attached()],
 ] as const)('through %s', (_name, connect) => {
   it('a tool hears a message with its data, waits, and goes on', async () => {
     const handle: TaskHandle = await (await connect()).callTool('listener');
@@ -52,8 +55,13 @@ describe.each([
       message: 'academic sources first',
       data: { weight: 2 },
     });
+    expect(await handle.status()).toMatchObject({ status: 'working', paused: false });
     await handle.pause();
+    await scene.whenEvents(taskId, (e) => ofType(e, 'dev.taskstream.task.paused').length === 1);
+    expect(await handle.status()).toMatchObject({ status: 'working', paused: true });
     await handle.resume();
+    await scene.whenEvents(taskId, (e) => ofType(e, 'dev.taskstream.task.resumed').length === 1);
+    expect(await handle.status()).toMatchObject({ status: 'working', paused: false });
     await handle.steer('done');
     await expect(handle.result()).resolves.toMatchObject({ content: [{ text: 'heard enough' }] });
     expect(await toldOf(taskId)).toEqual(['steered', 'paused', 'resumed', 'steered']);
@@ -68,6 +76,12 @@ describe.each([
     await deaf.cancel();
     await expect(client.task('d0-0000000000000000000000').resume()).rejects.toMatchObject({ code: 'unknown_task' });
   });
+});
+
+it('an official client that does not declare it is not told what is paused', async () => {
+  const handle = await (await attached({})).callTool('listener');
+  expect(await handle.status()).not.toHaveProperty('paused');
+  await handle.cancel();
 });
 
 it('the command line steers, pauses and resumes', async () => {
