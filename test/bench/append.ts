@@ -4,7 +4,7 @@
  * The bare client publishes messages as large as a pack of one event, headers included, into a plain file stream:
  * no republish, no compression, no compare-and-set, no headers to parse. That is the limit that a ratio speaks of.
  */
-import type { Scale } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';
 import { inTurns, type Measurement } from './rounds.js';

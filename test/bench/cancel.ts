@@ -7,7 +7,7 @@ import type { EventStream } from '@taskstream/core';
 import { fileURLToPath } from 'node:url';
 import { callTask, rpc } from '../support/rpc.js';
 import { startWorker, stopAll } from '../support/system.js';
-import type { Scale } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';
 import { percentile } from './statistics.js';

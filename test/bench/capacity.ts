@@ -7,7 +7,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Scale } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import { processorMs } from './processor-time.js';
 import type { Values } from './report.js';

@@ -4,6 +4,8 @@
  * Invariant: a run that leaves out a figure of a part that it ran has failed; a missed target has not.
  */
 
+import type { Scale } from './scale.js';
+
 export const PARTS = [
   'append',
   'live',
@@ -15,88 +17,10 @@ export const PARTS = [
   'requests',
   'workers',
   'sweep',
+  'move',
+  'tracing',
 ] as const;
 export type Part = (typeof PARTS)[number];
-
-/** How much a run does. The quick one only shows that everything works: its figures mean nothing. */
-export interface Scale {
-  /** Each measurement is made so often, taking turns with the bare ones; the median counts. */
-  readonly rounds: number;
-  readonly appendMs: number;
-  readonly tasks: number;
-  readonly inFlight: number;
-  readonly liveMs: number;
-  readonly streamsSome: number;
-  readonly streamsMany: number;
-  readonly logEvents: number;
-  /** Events of the log that has one event a pack: it cannot be written fast. */
-  readonly singlesEvents: number;
-  readonly coldOpens: number;
-  readonly warmOpens: number;
-  readonly idleStreams: number;
-  /** More idle streams, on top of the first: what one costs a process that serves already. */
-  readonly moreIdleStreams: number;
-  readonly settleMs: number;
-  /** How long silent streams are watched: several heartbeats. */
-  readonly idleMs: number;
-  readonly cancels: number;
-  readonly requestMs: number;
-  readonly requestsInFlight: number;
-  readonly dispatches: number;
-  readonly emptyTasks: number;
-  readonly floodTasks: number;
-  readonly sweptTasks: number;
-}
-
-export const FULL: Scale = {
-  rounds: 3,
-  appendMs: 1_200,
-  tasks: 100,
-  inFlight: 100,
-  liveMs: 4_000,
-  streamsSome: 100,
-  streamsMany: 1_000,
-  logEvents: 100_000,
-  singlesEvents: 20_000,
-  coldOpens: 15,
-  warmOpens: 50,
-  idleStreams: 2_000,
-  moreIdleStreams: 4_000,
-  settleMs: 2_500,
-  idleMs: 45_000,
-  cancels: 300,
-  requestMs: 600,
-  requestsInFlight: 16,
-  dispatches: 100,
-  emptyTasks: 500,
-  floodTasks: 300,
-  sweptTasks: 2_000,
-};
-
-export const QUICK: Scale = {
-  rounds: 1,
-  appendMs: 150,
-  tasks: 10,
-  inFlight: 100,
-  liveMs: 300,
-  streamsSome: 5,
-  streamsMany: 20,
-  logEvents: 3_000,
-  singlesEvents: 300,
-  coldOpens: 2,
-  warmOpens: 3,
-  idleStreams: 50,
-  moreIdleStreams: 100,
-  settleMs: 200,
-  idleMs: 300,
-  cancels: 3,
-  requestMs: 100,
-  requestsInFlight: 4,
-  dispatches: 5,
-  emptyTasks: 20,
-  floodTasks: 60,
-  sweptTasks: 20,
-};
 
 /** Bytes of the JSON text of each event's payload; envelope and framing come on top. */
 export const PAYLOAD_BYTES = 200;
@@ -471,6 +395,44 @@ function sweep(): Record<string, Figure> {
   };
 }
 
+function move(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const [id, what] of [
+    ['cold', 'that has just started'],
+    ['warm', 'that has served as many eleven times'],
+  ] as const) {
+    figures[`move.${id}.processor`] = {
+      part: 'move',
+      unit: 'ms CPU',
+      title: (s) => `a stream, of ${n(s.movedStreams)} that move to a front end ${what}`,
+    };
+    figures[`move.${id}.p99`] = { part: 'move', unit: 'ms', title: () => 'p99: connect → first event, all at once' };
+  }
+  return figures;
+}
+
+function tracing(): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  for (const [process, title] of [
+    ['front', 'front end'],
+    ['worker', 'worker'],
+  ] as const) {
+    for (const [id, what] of [
+      ['off', 'no traces'],
+      ['tenth', 'one task in ten traced'],
+      ['all', 'every task traced'],
+    ] as const) {
+      figures[`tracing.${id}.${process}`] = {
+        part: 'tracing',
+        unit: 'ms CPU',
+        title: () => `${title}, a task of 20 events: ${what}`,
+        ...(id !== 'off' && { bare: `tracing.off.${process}` }),
+      };
+    }
+  }
+  return figures;
+}
+
 export const FIGURES: Readonly<Record<string, Figure>> = {
   ...append(),
   ...live(),
@@ -482,4 +444,6 @@ export const FIGURES: Readonly<Record<string, Figure>> = {
   ...requests(),
   ...workers(),
   ...sweep(),
+  ...move(),
+  ...tracing(),
 };

@@ -8,7 +8,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker } from '@taskstream/jetstream';
-import { LIVE_LAYOUTS, type LiveLayout, type Scale } from './figures.js';
+import { LIVE_LAYOUTS, type LiveLayout } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';
 import { NumberScanner, openSse, SENT_AT_MARK, type SseSocket } from './sse-socket.js';

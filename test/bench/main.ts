@@ -10,14 +10,17 @@ import * as z from 'zod';
 import { measureAppends } from './append.js';
 import { measureCapacity } from './capacity.js';
 import { measureCancels } from './cancel.js';
-import { FULL, PARTS, PAYLOAD_BYTES, QUICK, type Part, type Scale } from './figures.js';
+import { PARTS, PAYLOAD_BYTES, type Part } from './figures.js';
+import { FULL, QUICK, type Scale } from './scale.js';
 import { measureLive } from './live.js';
 import { measureMemory } from './memory.js';
+import { measureMoves } from './move.js';
 import { measureReplays } from './replay.js';
 import { rowsOf, tableOf, type Row, type Values } from './report.js';
 import { measureRequests } from './requests.js';
 import { measureResumes } from './resume.js';
 import { measureSweeps } from './sweep.js';
+import { measureTracing } from './tracing.js';
 import { measureWorkers } from './workers.js';
 
 const HELP = `npm run bench -- [options]
@@ -39,6 +42,8 @@ const MEASURES: Readonly<Record<Part, (scale: Scale, nodes: 1 | 3) => Promise<Va
   requests: measureRequests,
   workers: measureWorkers,
   sweep: measureSweeps,
+  move: measureMoves,
+  tracing: measureTracing,
 };
 
 const Options = z.object({

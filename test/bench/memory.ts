@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import type { Scale } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround } from './ground.js';
 import type { Values } from './report.js';
 import { openSse, type SseSocket } from './sse-socket.js';

@@ -7,14 +7,15 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type { ToolDefinition } from '@taskstream/core';
 import { openToolPublisher, StoreOptions } from '@taskstream/jetstream';
 import { readStream, rpcRequest } from '../support/rpc.js';
-import { REQUEST_LAYERS, type RequestKind, type Scale } from './figures.js';
+import { REQUEST_LAYERS, type RequestKind } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround } from './ground.js';
+import { processorMs } from './processor-time.js';
 import type { Values } from './report.js';
 import { inTurns, type Measurement } from './rounds.js';
 import { percentile } from './statistics.js';
@@ -68,9 +69,9 @@ export async function measureRequests(scale: Scale, nodes: 1 | 3): Promise<Value
         const { endpoint, pid } = bare.get(layer) ?? frontEnd;
         const asked = layer === 'handlers' && kind === 'get' ? { taskId: followed.taskId } : params[kind];
         measurements.push(async () => {
-          const cpuBefore = await cpuMsOf(pid);
+          const cpuBefore = await processorMs([pid]);
           const { perSecond, ms } = await drive(endpoint, kind, asked, scale);
-          const cpuMs = (await cpuMsOf(pid)) - cpuBefore;
+          const cpuMs = (await processorMs([pid])) - cpuBefore;
           return {
             [`requests.${kind}.${layer}`]: perSecond,
             [`requests.${kind}.${layer}.p99`]: percentile(ms, 0.99),
@@ -122,13 +123,6 @@ async function startBare(layer: string, answers: string): Promise<BareServer> {
   });
   const [message] = (await once(child, 'message')) as [{ endpoint: string }];
   return { child, endpoint: message.endpoint, pid: child.pid as number };
-}
-
-/** CPU time of a process so far, from Linux, which counts it in hundredths of a second. */
-async function cpuMsOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 const METHOD: Readonly<Record<RequestKind, string>> = { list: 'tools/list', get: 'tasks/get', call: 'tools/call' };

@@ -4,7 +4,7 @@
 import { openQuestionLeases } from '@taskstream/jetstream';
 import { connectStore } from '../support/nats.js';
 import { testSpec } from '../support/specs.js';
-import type { Scale } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';
 

@@ -11,7 +11,7 @@ import { startRuntime } from '../support/runtimes.js';
 import { startWorker, stopAll } from '../support/system.js';
 import { testSpec } from '../support/specs.js';
 import { readEvents } from '../support/task-logs.js';
-import type { Scale } from './figures.js';
+import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';
 import { median, percentile } from './statistics.js';
