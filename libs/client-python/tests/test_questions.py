@@ -9,12 +9,10 @@ from taskstream_client.errors import ClientError
 from taskstream_client.questions import Questions
 from taskstream_client.types import Era, InputRequest, Json, Task
 
-from .laid import BUSY, CUT, Laid
+from .laid import BUSY, CUT, TAKEN, Laid
 from .test_requests import service
 from .test_simulation import SEEDS, follow
 from .world import Mood, World, frame
-
-TAKEN = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 
 def asking(era: Era = "2026-07-28") -> tuple[Questions, Task, list[str]]:

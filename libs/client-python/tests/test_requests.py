@@ -10,11 +10,12 @@ from taskstream_client import ClientError, Limits, calls
 from taskstream_client.errors import ShapeError
 from taskstream_client.exchange import Exchange, Request, Service, make_service, post
 from taskstream_client.mirrored import mirrored_parameters
+from taskstream_client.options import make_reader
 from taskstream_client.requests import abandon
 from taskstream_client.script import Script
 from taskstream_client.types import AuthHook, Era, Notice, OnNotice
 
-from .laid import BAD_GATEWAY, BUSY, CUT, Laid, result
+from .laid import BAD_GATEWAY, BUSY, CUT, TAKEN, Laid, result
 
 UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
@@ -77,9 +78,39 @@ class Requests(unittest.TestCase):
                 Laid().run(calls.pause_task(service(headers=headers), "t1"))  # type: ignore[arg-type]
             self.assertEqual(raised.exception.code, "invalid_argument")
 
+    def test_a_server_is_given_the_time_that_it_asks_for(self) -> None:
+        date = "Date: Thu, 01 Jan 1970 00:00:10 GMT"
+        for headers, waited_ms in (("Retry-After: 7", 7_000), (f"{date}\r\nRetry-After: Thu, 01 Jan 1970 00:00:19 GMT", 9_000)):
+            notices: list[Notice] = []
+            busy = f"HTTP/1.1 503 Busy\r\n{headers}\r\nContent-Length: 0\r\n\r\n".encode()
+            Laid(busy).run(calls.pause_task(service(on_notice=notices.append), "t1"))
+            self.assertIn(waited_ms, [notice.wait_ms for notice in notices])
+        for odd in ("soon", "Thu, 01 Jan 1970 00:00:19 GMT"):
+            busy = f"HTTP/1.1 503 Busy\r\nRetry-After: {odd}\r\nContent-Length: 0\r\n\r\n".encode()
+            Laid(busy).run(calls.pause_task(service(), "t1"))
+
+    def test_in_2025_a_tool_is_a_task_where_the_server_takes_it_as_one(self) -> None:
+        tool = {"name": "x", "inputSchema": {}, "execution": {"taskSupport": "optional"}}
+        able: dict[str, Any] = {"tasks": {"requests": {"tools": {"call": {}}}}}
+        for capabilities, as_task in ((able, True), ({"tasks": {}}, False), ({}, False)):
+            opened = result(protocolVersion="2025-11-25", capabilities=capabilities)
+            world = Laid(opened, TAKEN, result(tools=[tool]), result(content=[]))
+            world.run(calls.call_tool(service("2025-11-25"), calls.Tools(), "x", {}, None, None))
+            self.assertEqual("task" in world.messages[-1]["params"], as_task)
+
+    def test_in_2025_a_result_is_asked_for_as_patiently_as_events(self) -> None:
+        known = service("2025-11-25")
+        known.session_id, known.initialized = "s", True
+        over = result(taskId="t1", status="completed", createdAt="", lastUpdatedAt="", ttl=None)
+        reader = make_reader(
+            known, "t1", after=None, cursor_store=None, on_events_gone="fail", ask=None, poll=True
+        )
+        world = Laid(*[over, CUT] * 8, over, result(content=[]))
+        self.assertEqual(world.run(reader.script()).result, {"content": []})
+
     def test_a_session_that_cannot_be_opened_now_is_opened_later(self) -> None:
         opened = result(protocolVersion="2025-11-25", capabilities={})
-        world = Laid({"code": -32603, "message": "not now"}, opened, b"HTTP/1.1 202 Accepted\r\n\r\n")
+        world = Laid({"code": -32603, "message": "not now"}, opened, TAKEN)
         world.run(calls.pause_task(service("2025-11-25"), "t1"))
         self.assertEqual(world.methods, ["initialize", "initialize", "initialized", "pause"])
 
@@ -117,6 +148,22 @@ class Auth(unittest.TestCase):
         with self.assertRaises(ClientError) as raised:
             world.run(calls.pause_task(service(auth=auth), "t1"))
         self.assertEqual((raised.exception.code, len(world.methods)), ("unauthorized", 2))
+
+    def test_requests_that_meet_a_401_together_ask_once(self) -> None:
+        asked: list[bool] = []
+
+        def auth(refresh: bool, endpoint: str) -> dict[str, str]:
+            asked.append(refresh)
+            return {}
+
+        known = service(auth=auth)
+        worlds = [Laid(UNAUTHORIZED) for _ in range(3)]
+        # One step each in turn: each meets its 401 before the first one has fresh headers.
+        turns = [world.steps(calls.pause_task(known, "t1")) for world in worlds]
+        while turns:
+            turns = [turn for turn in turns if next(turn, None) is not None]
+        self.assertEqual([world.methods for world in worlds], [["pause", "pause"]] * 3)
+        self.assertEqual((asked.count(True), asked.count(False)), (1, 5))
 
     def test_a_hook_without_headers_is_said_so(self) -> None:
         def raises(refresh: bool, endpoint: str) -> dict[str, str]:

@@ -15,6 +15,8 @@ from taskstream_client.exchange import encode_header_value
 from taskstream_client.limits import Limits as _Limits
 from taskstream_client.mirrored import mirrored_parameters, parameter_headers
 from taskstream_client.position import Position
+from taskstream_client.runners import BlockingRunner
+from taskstream_client.script import Call, Script
 from taskstream_client.types import Gap
 
 
@@ -46,6 +48,15 @@ class Surface(unittest.TestCase):
         self.refused(lambda: TaskHandle(client, None, {}).answer({}), "has answered")
         self.refused(lambda: Limits(attempts_max=0), "attempts_max", "int")
         self.refused(lambda: Limits(attempts_max=1.5), "attempts_max", "float")  # type: ignore[arg-type]
+
+    def test_a_coroutine_is_not_left_unawaited_by_the_client_for_threads(self) -> None:
+        async def save(task_id: str, seq: int) -> None: ...
+
+        def script() -> Script[None]:
+            yield Call(save, ("t", 1))
+
+        with self.assertRaisesRegex(TypeError, "asyncio"):
+            BlockingRunner(None).run(script())
 
     def test_codes_are_those_of_the_typescript_client(self) -> None:
         source = (Path(__file__).parents[2] / "client" / "src" / "errors.ts").read_text(encoding="utf-8")

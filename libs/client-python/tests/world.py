@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field
-from typing import Any, Iterable
+from typing import Any, Iterable, Iterator
 
 from taskstream_client.script import Call, Close, Connect, Emit, Now, Random, Receive, Script, Send, Sleep
 
@@ -65,6 +65,15 @@ class World:
 
     def run(self, script: Script[Any]) -> Any:
         """Runs to the end; raises what the script raises. Items are in ``items``, what happened in ``trace``."""
+        steps = self.steps(script)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    def steps(self, script: Script[Any]) -> Iterator[bool]:
+        """The same, one command at a time."""
         answer: Any = None
         error: Exception | None = None
         for _ in range(200_000):
@@ -77,6 +86,7 @@ class World:
                 answer = self._perform(command)
             except Exception as raised:
                 error = raised
+            yield True
         raise AssertionError("the script does not end")
 
     def _perform(self, command: Any) -> Any:

@@ -164,7 +164,7 @@ def _call_2025(
         yield from list_tools(service, tools)
     execution = (tools.by_name or {}).get(base["name"], {}).get("execution")
     support = execution.get("taskSupport") if isinstance(execution, dict) else None
-    as_task = support in ("required", "optional")
+    as_task = service.runs_tasks and support in ("required", "optional")
 
     def on_request(message: Message) -> Script[None]:
         if ask is not None:

@@ -1,7 +1,8 @@
 """One request over Streamable HTTP and the messages of its response.
 
 Invariants: a request that is given up closes its connection; a message that was cut off is never handed on; one message
-is bounded; the auth hook is asked for fresh headers at most once a request.
+is bounded; the auth hook is asked for fresh headers at most once a request, and once
+for all requests that meet a 401 together.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import base64
 import itertools
 import json
 import re
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Union
 
 from .errors import ClientError, ShapeError, WireFault
 from .health import Rest, after_failure, endpoint_order, is_resting
 from .http1 import Endpoint, Response, parse_endpoint, request_bytes
 from .limits import Limits
-from .script import Call, Close, Connect, Now, Receive, Script, Send
+from .script import Call, Close, Connect, Now, Receive, Script, Send, Sleep
 from .sse import SseParser
 from .types import AuthHook, Era, Headers, Json, Notice, OnNotice
 from .wire import Message, parse_message
@@ -29,6 +32,7 @@ TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 HEARTBEAT = "heartbeat"
 BYTES = "bytes"
 EOF = "eof"
+_REFRESH_LOOK_MS = 20
 _NO_ERROR_BODY = frozenset((401, 403, 429))
 
 
@@ -99,6 +103,11 @@ class Service:
     """Of requests; safe to share between threads."""
     session_id: str | None = None
     initialized: bool = False
+    runs_tasks: bool = False
+    """2025-11-25: the server takes tools as tasks."""
+    refreshing: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the request that asks for fresh headers; never waited for, so that it serves asyncio too."""
+    refreshes: int = 0
 
     def best(self) -> Script[int]:
         return endpoint_order(self.rests, (yield Now()))[0]
@@ -182,13 +191,43 @@ def _post(
         body = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         raise ClientError("invalid_argument", f"{request.method}: what is sent has to be JSON: {error}") from error
-    exchange = yield from _send(service, endpoint, request, body, request_id, silence_ms, refresh=False)
+    url, refreshes = service.endpoints[endpoint].url, service.refreshes
+    auth = yield from _auth(service, url, refresh=False)
+    exchange = yield from _send(service, endpoint, request, auth, body, request_id, silence_ms)
     if exchange.response.status == 401 and service.auth is not None:
         yield Close(exchange.connection)
-        url = service.endpoints[endpoint].url
-        yield from service.notify(Notice("auth-refreshed", "The auth hook is asked for fresh headers", endpoint=url))
-        exchange = yield from _send(service, endpoint, request, body, request_id, silence_ms, refresh=True)
+        auth = yield from _fresh_auth(service, url, refreshes)
+        exchange = yield from _send(service, endpoint, request, auth, body, request_id, silence_ms)
     return (yield from _classify(exchange, silence_ms))
+
+
+def _fresh_auth(service: Service, url: str, refreshes: int) -> Script[Headers]:
+    """Headers after a 401. ``refreshes``: how many there had been before the request that met it."""
+    while not service.refreshing.acquire(blocking=False):
+        yield Sleep(_REFRESH_LOOK_MS)
+    try:
+        if service.refreshes > refreshes:
+            return (yield from _auth(service, url, refresh=False))
+        yield from service.notify(Notice("auth-refreshed", "The auth hook is asked for fresh headers", endpoint=url))
+        auth: Headers = yield from _auth(service, url, refresh=True)
+        service.refreshes += 1
+        return auth
+    finally:
+        service.refreshing.release()
+
+
+def _auth(service: Service, url: str, *, refresh: bool) -> Script[Headers]:
+    if service.auth is None:
+        return {}
+    try:
+        auth = yield Call(service.auth, (refresh, url))
+    except ClientError:
+        raise
+    except Exception as error:
+        raise ClientError("unauthorized", "The auth hook gave no headers") from error
+    if not isinstance(auth, Mapping):
+        raise ClientError("unauthorized", f"The auth hook gave no headers, but {type(auth).__name__}")
+    return auth
 
 
 def _params(service: Service, request: Request) -> Json:
@@ -233,26 +272,9 @@ def _headers(service: Service, request: Request, auth: Headers) -> Mapping[str, 
 
 
 def _send(
-    service: Service,
-    endpoint: int,
-    request: Request,
-    body: bytes,
-    request_id: int,
-    silence_ms: int,
-    *,
-    refresh: bool,
+    service: Service, endpoint: int, request: Request, auth: Headers, body: bytes, request_id: int, silence_ms: int
 ) -> Script[Exchange]:
     where = service.endpoints[endpoint]
-    auth: Headers = {}
-    if service.auth is not None:
-        try:
-            auth = yield Call(service.auth, (refresh, where.url))
-        except ClientError:
-            raise
-        except Exception as error:
-            raise ClientError("unauthorized", "The auth hook gave no headers") from error
-        if not isinstance(auth, Mapping):
-            raise ClientError("unauthorized", f"The auth hook gave no headers, but {type(auth).__name__}")
     data = request_bytes(where, _headers(service, request, auth), body)
     limits = service.limits
     connection = yield Connect(where, min(limits.connect_timeout_ms, silence_ms))
@@ -275,7 +297,7 @@ def _classify(exchange: Exchange, silence_ms: int) -> Script[Posted]:
     response = exchange.response
     if response.status == 200:
         return exchange
-    retry_after_ms = _retry_after_ms(response.header("retry-after"))
+    retry_after_ms = _retry_after_ms(response.header("retry-after"), response.header("date"))
     plain = response.status in _NO_ERROR_BODY or response.status >= 500 or response.status == 202
     error = None if plain else (yield from _error_body(exchange, silence_ms))
     yield Close(exchange.connection)
@@ -300,9 +322,15 @@ def refusal_of(message: Message) -> RpcRefusal | None:
     return None if error is None else RpcRefusal(error["code"], error["message"], error.get("data"))
 
 
-def _retry_after_ms(value: str | None) -> int | None:
-    """Seconds only: a date would need the wall clock, and servers of this protocol send seconds."""
-    return int(value) * 1000 if value is not None and re.fullmatch(r"\d{1,9}", value.strip()) else None
+def _retry_after_ms(value: str | None, date: str | None) -> int | None:
+    """Seconds, or a date, which counts from the server's own: the clock of this machine may be wrong."""
+    if value is None or re.fullmatch(r"\d{1,9}", value.strip()):
+        return None if value is None else int(value) * 1000
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(date or "")
+    except (TypeError, ValueError):
+        return None
+    return max(0, round(wait.total_seconds() * 1000))
 
 
 def read_next(exchange: Exchange, timeout_ms: float) -> Script[Message | str]:

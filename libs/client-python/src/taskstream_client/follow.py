@@ -286,7 +286,15 @@ class Reader:
                 break
             wait_ms = self._limits.poll_wait_ms(task.poll_interval_ms)
             raise Retry("closed", f"The stream is complete, but tasks/get still says {task.status}", min_wait_ms=wait_ms)
-        return (yield from outcome_of(self._service, self._over))
+        return (yield from self._outcome(self._over))
+
+    def _outcome(self, task: Task) -> Script[TaskOutcome]:
+        try:
+            return (yield from outcome_of(self._service, task))
+        except ClientError as error:
+            if not error.retryable:
+                raise
+            raise Retry(error.code, "The result could not be fetched") from error
 
     # -- tasks/get
 
@@ -335,7 +343,7 @@ class Reader:
             task = yield from self._get()
             self._tries.fruitless = 0
             if task.status in TERMINAL:
-                return (yield from outcome_of(self._service, task))
+                return (yield from self._outcome(task))
             yield Sleep(self._limits.poll_wait_ms(task.poll_interval_ms))
 
     # -- refusals, faults, retries

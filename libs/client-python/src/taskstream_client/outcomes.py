@@ -14,7 +14,7 @@ from .wire import parse_tool_result
 
 
 def outcome_of(service: Service, task: Task) -> Script[TaskOutcome]:
-    """2025-11-25 has results behind ``tasks/result``. @raises ClientError protocol_fault, and those of a request"""
+    """2025-11-25 has results behind ``tasks/result``, asked once. @raises ClientError protocol_fault, and of a request"""
     if task.status == "cancelled":
         return TaskOutcome("cancelled", task=task)
     if service.era != "2025-11-25":
@@ -23,7 +23,8 @@ def outcome_of(service: Service, task: Task) -> Script[TaskOutcome]:
             return TaskOutcome("completed", result=checked(lambda: parse_tool_result(result)), task=task)
         return TaskOutcome("failed", error=task.error, task=task)
     try:
-        result = yield from request(service, Request("tasks/result", {"taskId": task.task_id}, name=task.task_id))
+        what = Request("tasks/result", {"taskId": task.task_id}, name=task.task_id)
+        result = yield from request(service, what, attempts_max=1)
     except ClientError as error:
         if task.status != "failed" or error.code != "rpc_error":
             raise

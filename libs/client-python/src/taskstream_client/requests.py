@@ -147,10 +147,18 @@ def ensure_session(service: Service, endpoint: int) -> Script[None]:
     version = checked(lambda: text(initialized, "protocolVersion", "initialize"))
     if version != service.era:
         raise ClientError("unsupported_protocol", f"The server answered initialize with {version[:40]}")
-    service.session_id, service.initialized = session_id, True
+    service.session_id, service.initialized, service.runs_tasks = session_id, True, _runs_tasks(initialized)
     yield from send_message(
         service, endpoint, {"jsonrpc": "2.0", "method": "notifications/initialized"}, limits.request_timeout_ms
     )
+
+
+def _runs_tasks(initialized: Json) -> bool:
+    """2025-11-25 tasks §Capabilities: ``tasks.requests.tools.call``."""
+    declared: Any = initialized.get("capabilities")
+    for name in ("tasks", "requests", "tools", "call"):
+        declared = declared.get(name) if isinstance(declared, dict) else None
+    return isinstance(declared, dict)
 
 
 def abandon(service: Service, endpoint: int, exchange: Exchange) -> Script[None]:

@@ -98,7 +98,11 @@ class BlockingRunner(Runner):
                 raise _stopped()
             return None
         if isinstance(command, Call):
-            return command.function(*command.arguments)
+            answer = command.function(*command.arguments)
+            if inspect.iscoroutine(answer):
+                answer.close()
+                raise TypeError("coroutines need the asyncio client")
+            return answer
         return time.monotonic() * 1000 if isinstance(command, Now) else random.random()
 
     def _connect(self, command: Connect) -> socket.socket:
