@@ -123,7 +123,7 @@ export interface ClaimedItem {
   readonly queuedAtMs: number;
   /** Extends the lease by its full length. False when nothing was sent, because the broker is disconnected. */
   extend(): boolean;
-  /** Removes the item. Only after an own append has landed. */
+  /** Removes the item, or leaves it to its next holder when the broker is not heard for the rest of the lease. Only after an own append has landed. */
   ack(): Promise<void>;
   /** The same for a task that goes on later: not after the lease has run out, because it may be another attempt's then. */
   ackInTime(): Promise<void>;

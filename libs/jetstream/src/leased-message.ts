@@ -1,7 +1,7 @@
 /**
  * A message that a pull consumer has leased to us, and what may be said about it to the server.
  *
- * Invariant: what is final is said once; an extension can be sent by anybody who knows the ack subject, so that a
+ * Invariant: one final thing is said, and only an ack again, when it may not have been heard; an extension can be sent by anybody who knows the ack subject, so that a
  * lease can be kept by another thread.
  */
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
@@ -21,6 +21,7 @@ export class LeasedMessage {
   readonly storedAtMs: number;
   readonly #nc: NatsConnection;
   #settled = false;
+  #acking = false;
 
   private constructor(nc: NatsConnection, m: Msg, ackSubject: string) {
     const tokens = ackSubject.split('.');
@@ -43,10 +44,11 @@ export class LeasedMessage {
     if (!this.#settled) this.#nc.publish(this.ackSubject, EXTEND);
   }
 
-  /** Resolves when the server has removed the message. */
+  /** Resolves when the server has removed the message; may be called again when it did not answer. */
   async ack(timeoutMs: number): Promise<void> {
-    if (this.#settled) return;
+    if (this.#settled && !this.#acking) return;
     this.#settled = true;
+    this.#acking = true;
     await this.#nc.request(this.ackSubject, '+ACK', { timeout: timeoutMs });
   }
 

@@ -2,7 +2,8 @@
  * The work queue: one item a task, leased to one worker at a time.
  *
  * Invariants: the server refuses a second item of the same task; an item is extended, given back or removed only while
- * connected, and given back only within its lease, because what is sent late would act on somebody else's.
+ * connected, and given back only within its lease, because what is sent late would act on somebody else's; that nobody
+ * answers an ack is no fault of the item's.
  */
 import type { ClaimedItem, TaskSpec, WorkQueue } from '@taskstream/core';
 import { parseTaskId, TaskstreamError } from '@taskstream/core';
@@ -15,7 +16,10 @@ import type { StoreOptions } from './options.js';
 import { provisionQueue } from './provision.js';
 import { QueueLines } from './queue-lines.js';
 import type { RunningLimits } from './running-limits.js';
-import { sleepOrAbort, whileUnavailable } from './waiting.js';
+import { sleep, sleepOrAbort, whileUnavailable } from './waiting.js';
+
+const ACK_RETRY_MS = 50;
+const ACK_RETRY_MS_MAX = 500;
 
 /** Publishes the item of a task. Resolves with false when an item is there already. @throws TaskstreamError log_unavailable, stream_full */
 export async function publishWorkItem(broker: Broker, options: StoreOptions, spec: TaskSpec): Promise<boolean> {
@@ -103,6 +107,20 @@ export class JetStreamWorkQueue implements WorkQueue {
       for (let i = 0; !broker.connected && i < 300; i++) await sleepOrAbort(100, NEVER);
       if (broker.connected) await send();
     };
+    const leftMs = () => leasedAtMs + leaseMs - performance.now();
+    // Not heard by the end of the lease: the item comes back, and whoever gets it sees what its log says.
+    const ack = async () => {
+      const { readTimeoutMs } = this.#options;
+      for (let waitMs = ACK_RETRY_MS; ; waitMs = Math.min(waitMs * 2, ACK_RETRY_MS_MAX)) {
+        try {
+          return await m.ack(Math.max(ACK_RETRY_MS, Math.min(readTimeoutMs, leftMs())));
+        } catch (error) {
+          if (!isNatsFault(error, 'unavailable', 'closed')) throw error;
+          if (broker.nc.isClosed() || leftMs() <= waitMs) return undefined;
+        }
+        await sleep(waitMs);
+      }
+    };
     return {
       itemId: String(m.streamSeq),
       delivery: m.delivery,
@@ -114,14 +132,14 @@ export class JetStreamWorkQueue implements WorkQueue {
         leasedAtMs = performance.now();
         return true;
       },
-      ack: () => whenConnected(() => m.ack(this.#options.readTimeoutMs)),
+      ack: () => whenConnected(ack),
       ackInTime: () =>
         whenConnected(async () => {
-          if (performance.now() - leasedAtMs < leaseMs) await m.ack(this.#options.readTimeoutMs);
+          if (leftMs() > 0) await ack();
         }),
       nak: (delayMs) =>
         whenConnected(() => {
-          if (performance.now() - leasedAtMs < leaseMs) m.nak(delayMs);
+          if (leftMs() > 0) m.nak(delayMs);
         }),
       term: (reason) => whenConnected(() => m.term(reason)),
       forget: () => keeper?.release(m.ackSubject),

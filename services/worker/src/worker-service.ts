@@ -3,6 +3,7 @@
  *
  * Invariant: it claims nothing before its tools are in the catalogue, and nothing after a drain has begun.
  */
+import { isTaskstreamError } from '@taskstream/core';
 import {
   connectBroker,
   observeConnection,
@@ -258,11 +259,14 @@ export class WorkerService {
         // The same way out as from outside: a supervisor starts a fresh one.
         process.kill(process.pid, 'SIGTERM');
       },
-      itemFailed: ({ error, ...context }) =>
-        taskLogger(this.#logger, context).error(
+      itemFailed: ({ error, ...context }) => {
+        // A broker that does not answer is no error of the item.
+        const level = isTaskstreamError(error, 'log_unavailable') ? 'warn' : 'error';
+        taskLogger(this.#logger, context)[level](
           { err: error },
           'an item could not be worked on; its lease will bring it back',
-        ),
+        );
+      },
     };
   }
 }

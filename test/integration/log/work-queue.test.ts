@@ -210,6 +210,37 @@ describe('a worker without a connection', () => {
   });
 });
 
+describe('an ack that nobody answers', () => {
+  it('is sent again while the lease lasts', async () => {
+    const proxy = await startTcpProxy(nats.url);
+    const held = await connectStore(proxy.url, { leaseMs: 20_000, readTimeoutMs: 1_000 });
+    const queue = newQueue();
+    await createTask(on, { queue });
+    const item = await claim(held, queue);
+    proxy.hold();
+    let acks = 0;
+    other.broker.nc.subscribe(`$JS.ACK.${WORK_STREAM}.>`, { callback: () => void acks++ });
+    await other.broker.nc.flush();
+    const acked = item.ack();
+    await expect.poll(() => acks, { timeout: 10_000 }).toBeGreaterThan(1);
+    proxy.release();
+    await acked;
+    expect(await itemsOf(queue)).toEqual([]);
+    await held[Symbol.asyncDispose]();
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  it('for want of a leader is no error: the item comes back when its lease has run out', async () => {
+    const queue = newQueue();
+    const spec = await createTask(on, { queue });
+    const item = await claim(on, queue);
+    await on.broker.jsm.consumers.delete(WORK_STREAM, lineConsumer(queue, LINES[1]));
+    await item.ack();
+    expect(await itemsOf(queue)).toEqual([workSubject(spec)]);
+    expect((await claim(other, queue)).itemId).toBe(item.itemId);
+  });
+});
+
 describe('slots that came free one by one', () => {
   const SLOTS = 12;
 
