@@ -26,6 +26,7 @@ export type {
   EventReader,
   EventStream,
   FrontEndBus,
+  LimitHit,
   MailboxCommand,
   MailboxEntry,
   QuestionLeases,

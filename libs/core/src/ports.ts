@@ -15,6 +15,9 @@ import type { ToolDefinition } from './tool-definition.js';
  * What becomes of an event that is still queued when the next one of the same type and identity comes: the texts are
  * put together (`text`), or the later payload stands for both (`latest`).
  */
+/** Told which bound kept something back, by its key in the configuration; `slowed`: it only waits, or goes behind others. */
+export type LimitHit = (limit: string, how?: 'slowed') => void;
+
 export type CoalesceRule = 'text' | 'latest';
 
 /** An event before it has a seq. `payload` must be a JSON object. */

@@ -5,7 +5,7 @@
  * until the answer is known; after `fenced` nothing is ever written again; the expectation always names the last
  * message that this writer knows to be its own predecessor.
  */
-import { TaskstreamError } from '@taskstream/core';
+import { TaskstreamError, type LimitHit } from '@taskstream/core';
 import type { Broker } from './broker.js';
 import type { LeaderTail, LogReads, TaskAddress } from './log-reads.js';
 import { classifyNatsError } from './nats-errors.js';
@@ -16,7 +16,7 @@ import { sleep } from './waiting.js';
 /** Counts of what happened to a writer's packs, for metrics. */
 export interface AppendObserver {
   /** A limit kept something back, by its key among the options; `slowed`: it only waits, or goes behind others. */
-  limitHit(limit: string, how?: 'slowed'): void;
+  readonly limitHit: LimitHit;
   packAppended(events: number, bytes: number, ackMs: number, taskId: string): void;
   appendRetried(why: 'transient' | 'unavailable' | 'deposed_leader'): void;
   lostAckResolved(): void;

@@ -14,6 +14,7 @@ import {
   TaskstreamError,
   type AttemptLog,
   type EventDraft,
+  type LimitHit,
   type Taken,
   type TaskSpec,
 } from '@taskstream/core';
@@ -41,6 +42,12 @@ interface EntryKind {
   readonly always?: boolean;
   /** Whether somebody waits for the call: then it waits for room, else it is refused. */
   readonly awaited?: () => boolean;
+}
+
+/** How large a payload may be, and which option says so. */
+interface PayloadBound {
+  readonly key: 'payloadBytesMax' | 'messageBytesMax';
+  readonly payloadBytesMax: number;
 }
 
 /** What a log begins with: the facts of the tail that it continues. */
@@ -75,7 +82,9 @@ export class JetStreamAttemptLog implements AttemptLog {
   readonly #options: StoreOptions;
   readonly #abort = new AbortController();
   readonly #admit: () => boolean;
-  readonly #limitHit: (limit: string, how?: 'slowed') => void;
+  readonly #limitHit: LimitHit;
+  readonly #ofEvents: PayloadBound;
+  readonly #ofStatuses: PayloadBound;
   readonly #where: () => string;
   readonly #overflow: OverflowLine;
   readonly #queue: EmitQueue;
@@ -101,7 +110,7 @@ export class JetStreamAttemptLog implements AttemptLog {
     reads: LogReads,
     options: StoreOptions,
     admit: () => boolean,
-    limitHit: (limit: string, how?: 'slowed') => void,
+    limitHit: LimitHit,
   ) {
     this.attempt = start.attempt;
     this.#start = start;
@@ -110,6 +119,8 @@ export class JetStreamAttemptLog implements AttemptLog {
     this.#options = options;
     this.#admit = admit;
     this.#limitHit = limitHit;
+    this.#ofEvents = { key: 'payloadBytesMax', payloadBytesMax: options.payloadBytesMax };
+    this.#ofStatuses = { key: 'messageBytesMax', payloadBytesMax: options.messageBytesMax - ENVELOPE_BYTES };
     this.#where = () => attemptName(start.spec.tool, start.spec.taskId, start.attempt);
     this.#overflow = new OverflowLine(options.emitQueueBytesMax);
     this.#queue = new EmitQueue(start, options);
@@ -133,10 +144,7 @@ export class JetStreamAttemptLog implements AttemptLog {
 
   /** Appends the first event of the attempt. Once it resolves, older attempts are fenced. */
   begin(started: AttemptStarted): Promise<void> {
-    const begun = this.#enqueue(
-      [{ type: SystemEvent.attemptStarted, payload: started }],
-      this.#options.payloadBytesMax,
-    );
+    const begun = this.#enqueue([{ type: SystemEvent.attemptStarted, payload: started }], this.#ofEvents);
     // Questions of an earlier attempt stay open: this one asks them again, under the same keys.
     if (started.attempt > 1 && this.#start.status.status === 'working') this.#enqueueStatus({ status: 'working' });
     return begun;
@@ -148,7 +156,7 @@ export class JetStreamAttemptLog implements AttemptLog {
     }
     if (!this.#statusQueued && statusDue(this.#packsSinceStatus, this.#options.packsPerTaskMax))
       this.#enqueueStatus(this.#status);
-    return this.#enqueue(events, this.#options.payloadBytesMax, { awaited });
+    return this.#enqueue(events, this.#ofEvents, { awaited });
   }
 
   appendStatus(status: StatusPayload, awaited: () => boolean = () => true): Promise<void> {
@@ -156,12 +164,11 @@ export class JetStreamAttemptLog implements AttemptLog {
   }
 
   #appendStatus(status: StatusPayload, kind: Pick<EntryKind, 'awaited' | 'always'>): Promise<void> {
-    const payloadBytesMax = this.#options.messageBytesMax - ENVELOPE_BYTES;
-    return this.#enqueue([{ type: SystemEvent.taskStatus, payload: status }], payloadBytesMax, { status, ...kind });
+    return this.#enqueue([{ type: SystemEvent.taskStatus, payload: status }], this.#ofStatuses, { status, ...kind });
   }
 
   appendTaken(event: EventDraft, taken: Taken): Promise<void> {
-    return this.#enqueue([event], this.#options.payloadBytesMax, { taken, always: true });
+    return this.#enqueue([event], this.#ofEvents, { taken, always: true });
   }
 
   settled(): Promise<void> {
@@ -179,7 +186,7 @@ export class JetStreamAttemptLog implements AttemptLog {
   }): Promise<void> {
     return this.#enqueue(
       [{ type: SystemEvent.attemptEnded, payload: { attempt: this.attempt, ...end } }],
-      this.#options.payloadBytesMax,
+      this.#ofEvents,
       { endsAttempt: end.reason === 'error' || end.reason === 'timeout' ? 'fault' : end.reason, always: true },
     );
   }
@@ -202,19 +209,18 @@ export class JetStreamAttemptLog implements AttemptLog {
     this.#appendStatus(status, { always: true }).catch(() => undefined);
   }
 
-  #enqueue(events: ReadonlyArray<EventDraft>, payloadBytesMax: number, kind: EntryKind = {}): Promise<void> {
+  #enqueue(events: ReadonlyArray<EventDraft>, bound: PayloadBound, kind: EntryKind = {}): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     let payloads: string[];
     try {
-      payloads = events.map((e) => encodePayload(e, payloadBytesMax, this.#where));
+      payloads = events.map((e) => encodePayload(e, bound.payloadBytesMax, this.#where));
     } catch (error) {
-      if (isTaskstreamError(error, 'payload_too_large')) {
-        this.#limitHit(payloadBytesMax === this.#options.payloadBytesMax ? 'payloadBytesMax' : 'messageBytesMax');
-      }
+      if (isTaskstreamError(error, 'payload_too_large')) this.#limitHit(bound.key);
       return Promise.reject(error);
     }
     if (events.length === 0) return Promise.resolve();
     const { status, endsAttempt, taken } = kind;
+    const { payloadBytesMax } = bound;
     const call: Call = { status, endsAttempt, taken, events, payloads, payloadBytesMax, at: this.#queue.now() };
     const bytes = payloads.reduce((sum, p) => sum + p.length, 0);
     if (kind.always === true) {

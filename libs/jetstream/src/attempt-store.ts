@@ -121,7 +121,7 @@ export class JetStreamAttemptStore implements AttemptStore {
       reads,
       options,
       () => fill.admits('event', at.stream),
-      (limit, how) => observer.limitHit(limit, how),
+      observer.limitHit,
     );
   }
 }

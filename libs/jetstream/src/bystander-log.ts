@@ -47,6 +47,6 @@ export function bystanderLog(
     reads,
     options,
     () => true,
-    (limit, how) => observer.limitHit(limit, how),
+    observer.limitHit,
   );
 }

@@ -4,7 +4,7 @@
  * Invariants: a leader read tells the truth of an acknowledged write, except from a deposed leader; a direct read may
  * lag and never proves absence; foreign messages are passed over, never mistaken for ours.
  */
-import { parseTaskId, TaskstreamError, type TaskPlace } from '@taskstream/core';
+import { parseTaskId, TaskstreamError, type LimitHit, type TaskPlace } from '@taskstream/core';
 import type { CompletionResult, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import type { Broker } from './broker.js';
 import { evtSubject, Header, specSubject, streamName } from './names.js';
@@ -58,7 +58,7 @@ export class LogReads {
     broker: Broker,
     options: StoreOptions,
     onForeign: (subject: string, streamSeq: number) => void,
-    limitHit: (limit: string, how?: 'slowed') => void,
+    limitHit: LimitHit,
   ) {
     this.#broker = broker;
     this.#options = options;

@@ -4,7 +4,7 @@
  * Invariants: an entry is written once and numbered without gaps; a reader hands out every entry once and in order,
  * also when the live hop loses one; the mailbox refuses near its cap instead of losing its oldest entries.
  */
-import { TaskstreamError, type MailboxCommand, type MailboxEntry } from '@taskstream/core';
+import { TaskstreamError, type LimitHit, type MailboxCommand, type MailboxEntry } from '@taskstream/core';
 import type { StoredMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import * as z from 'zod';
@@ -31,14 +31,14 @@ export class Mailbox {
   readonly #reads: LogReads;
   readonly #options: StoreOptions;
   readonly #onForeign: (subject: string, streamSeq: number) => void;
-  readonly #limitHit: (limit: string) => void;
+  readonly #limitHit: LimitHit;
 
   constructor(
     broker: Broker,
     reads: LogReads,
     options: StoreOptions,
     onForeign: (subject: string, streamSeq: number) => void,
-    limitHit: (limit: string) => void = () => undefined,
+    limitHit: LimitHit = () => undefined,
   ) {
     this.#broker = broker;
     this.#reads = reads;

@@ -4,7 +4,7 @@
  * Invariant: of one owner at most `ownerLineMax` tasks stand at one priority, running ones included; while any of its
  * tasks stand in the last line, what it adds stands behind them.
  */
-import type { TaskSpec } from '@taskstream/core';
+import type { LimitHit, TaskSpec } from '@taskstream/core';
 import type { Broker } from './broker.js';
 import type { LogReads } from './log-reads.js';
 import { ownerSubjects, REST_PRIORITY, WORK_STREAM } from './names.js';
@@ -17,7 +17,7 @@ export async function placeInLine(
   reads: LogReads,
   options: StoreOptions,
   spec: TaskSpec,
-  limitHit: (limit: string, how?: 'slowed') => void,
+  limitHit: LimitHit,
 ): Promise<TaskSpec> {
   if (spec.priority >= REST_PRIORITY) return spec;
   const rest = { ...spec, priority: REST_PRIORITY };

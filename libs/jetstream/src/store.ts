@@ -48,14 +48,14 @@ export interface Store {
 /** `keeper` keeps leases through blocks of the event loop; only a worker has one. */
 export function openStore(broker: Broker, options: StoreOptions, observer: StoreObserver, keeper?: LeaseKeeper): Store {
   const onForeign = (subject: string, streamSeq: number) => observer.foreignMessage(subject, streamSeq);
-  const reads = new LogReads(broker, options, onForeign, (limit, how) => observer.limitHit(limit, how));
+  const reads = new LogReads(broker, options, onForeign, observer.limitHit);
   const parts: StoreParts = {
     broker,
     options,
     reads,
     specs: new SpecReads(reads, options.snapshotCacheMax, onForeign),
-    mailbox: new Mailbox(broker, reads, options, onForeign, (limit) => observer.limitHit(limit)),
-    fill: new StreamFill(broker, (limit) => observer.limitHit(limit)),
+    mailbox: new Mailbox(broker, reads, options, onForeign, observer.limitHit),
+    fill: new StreamFill(broker, observer.limitHit),
     observer,
     onForeign,
   };

@@ -3,7 +3,7 @@
  *
  * Invariant: a question never waits; the answer is at most `FILL_REFRESH_MS` old while questions are asked.
  */
-import { admits, type WriteKind } from '@taskstream/core';
+import { admits, type LimitHit, type WriteKind } from '@taskstream/core';
 import type { Broker } from './broker.js';
 
 const FILL_REFRESH_MS = 2_000;
@@ -17,10 +17,10 @@ interface Fill {
 
 export class StreamFill {
   readonly #broker: Broker;
-  readonly #limitHit: (limit: string) => void;
+  readonly #limitHit: LimitHit;
   readonly #fills = new Map<string, Fill>();
 
-  constructor(broker: Broker, limitHit: (limit: string) => void = () => undefined) {
+  constructor(broker: Broker, limitHit: LimitHit = () => undefined) {
     this.#broker = broker;
     this.#limitHit = limitHit;
   }

@@ -72,7 +72,7 @@ export class JetStreamTaskStore implements TaskStore {
       throw new TaskstreamError('stream_full', `The stream ${at.stream} takes no new tasks`);
     }
     const { broker, reads, options, specs, observer } = this.#parts;
-    const placed = await placeInLine(broker, reads, options, spec, (limit, how) => observer.limitHit(limit, how));
+    const placed = await placeInLine(broker, reads, options, spec, observer.limitHit);
     const [created] = await Promise.all([this.#putSpec(at, placed), this.#putFirstEvent(at, placed)]);
     // Where the first try placed it, so that its item is found instead of a second one made.
     const stored = created ? placed : ((await specs.readFresh(at))?.spec ?? placed);

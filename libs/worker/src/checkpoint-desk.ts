@@ -5,12 +5,11 @@
  * saved are told when theirs or a later one is durable; a value is saved only when every event that was emitted before
  * it is durable; the last one saved is written before the attempt ends.
  */
-import { StateName, type AttemptLog, type AttemptState, type EventDraft } from '@taskstream/core';
+import { StateName, type AttemptLog, type AttemptState, type EventDraft, type LimitHit } from '@taskstream/core';
 import { describeIssues, SystemEvent } from '@taskstream/protocol';
 import type * as z from 'zod';
 import { afterMs } from './long-timer.js';
 import { messageOf, StateMisuse } from './tool-errors.js';
-import type { LimitHit } from './worker-options.js';
 
 export interface CheckpointBounds {
   readonly checkpointBytesMax: number;

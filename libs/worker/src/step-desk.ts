@@ -14,6 +14,7 @@ import {
   type AttemptLog,
   type AttemptState,
   type EventDraft,
+  type LimitHit,
   type RecordedStep,
 } from '@taskstream/core';
 import { describeIssues, SystemEvent } from '@taskstream/protocol';
@@ -22,7 +23,7 @@ import * as z from 'zod';
 import type { StepFunction, StepOptions } from './define-tool.js';
 import { afterMs } from './long-timer.js';
 import { messageOf, StateMisuse, StepTimeout, ToolError, ToolProtocolError } from './tool-errors.js';
-import type { LimitHit, StepFact } from './worker-options.js';
+import type { StepFact } from './worker-options.js';
 
 /** A longer message of a failed call is cut, in characters. */
 const MESSAGE_LENGTH_MAX = 1_000;

@@ -3,6 +3,7 @@
  *
  * Invariant: every wait of the runtime is one of these.
  */
+import type { LimitHit } from '@taskstream/core';
 import * as z from 'zod';
 
 const ms = z.int().positive();
@@ -54,8 +55,6 @@ export const workerOptionsShape = {
   }),
   pullRetryMs: ms.default(500).meta({ description: 'Wait after a pull that failed' }),
 } as const;
-
-export type LimitHit = (limit: string, how?: 'slowed') => void;
 
 export interface WorkerOptions extends z.infer<z.ZodObject<typeof workerOptionsShape>> {
   /** Unique name of this worker process; it is on every event. */

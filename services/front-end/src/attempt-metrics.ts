@@ -1,15 +1,12 @@
 /**
  * What looks like guessing, as metrics and log lines.
  */
+import type { LimitHit } from '@taskstream/core';
 import type { Metrics } from '@taskstream/service-host';
 import type { Logger } from 'pino';
 import type { AttemptObserver } from './owned-tasks.js';
 
-export function observeAttempts(
-  metrics: Metrics,
-  logger: Logger,
-  limitHit: (limit: string, how?: 'slowed') => void,
-): AttemptObserver {
+export function observeAttempts(metrics: Metrics, logger: Logger, limitHit: LimitHit): AttemptObserver {
   const unknown = metrics.counter({
     name: 'unknown_task_requests',
     unit: 'none',

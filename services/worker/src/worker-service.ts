@@ -3,7 +3,7 @@
  *
  * Invariant: it claims nothing before its tools are in the catalogue, and nothing after a drain has begun.
  */
-import { isTaskstreamError } from '@taskstream/core';
+import { isTaskstreamError, type LimitHit } from '@taskstream/core';
 import {
   connectBroker,
   observeConnection,
@@ -165,7 +165,7 @@ export class WorkerService {
     await this.#ops?.close();
   }
 
-  #observer(limitHit: (limit: string) => void): WorkerObserver {
+  #observer(limitHit: LimitHit): WorkerObserver {
     const started = this.#metrics.counter({
       name: 'attempts_started',
       unit: 'none',

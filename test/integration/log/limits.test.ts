@@ -17,6 +17,8 @@ beforeAll(async () => {
     {
       emitQueueBytesMax: EMIT_QUEUE_BYTES_MAX,
       payloadBytesMax: PAYLOAD_BYTES_MAX,
+      // What it leaves for a status is the same number, so that only the key tells one from the other.
+      messageBytesMax: PAYLOAD_BYTES_MAX + 64 * 1024,
       steerBytesMax: 100,
       leaderReadsMax: 1,
       ownerLineMax: 1,
@@ -39,6 +41,14 @@ it('an event that is too large', async () => {
   hits = [];
   await expect(log.append(step(PAYLOAD_BYTES_MAX))).rejects.toMatchObject({ code: 'payload_too_large' });
   expect(hits).toEqual(['payloadBytesMax']);
+});
+
+it('a result that is too large for a message', async () => {
+  const { log } = await runningTask(on);
+  hits = [];
+  const result = { content: [{ type: 'text', text: 'x'.repeat(PAYLOAD_BYTES_MAX) }] };
+  await expect(log.appendStatus({ status: 'completed', result })).rejects.toMatchObject({ code: 'payload_too_large' });
+  expect(hits).toEqual(['messageBytesMax']);
 });
 
 it('events that wait for room in the queue, and those that are refused there', async () => {

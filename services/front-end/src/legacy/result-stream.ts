@@ -8,7 +8,7 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { nanoid } from 'nanoid';
-import type { QuestionLeases, TaskSnapshot } from '@taskstream/core';
+import type { LimitHit, QuestionLeases, TaskSnapshot } from '@taskstream/core';
 import {
   commentFrame,
   isTerminal,
@@ -48,7 +48,7 @@ export interface ResultRequest {
 
 interface ResultParts extends WatchParts {
   readonly questions: QuestionLeases;
-  readonly limitHit: (limit: string, how?: 'slowed') => void;
+  readonly limitHit: LimitHit;
 }
 
 export class ResultStream implements KeptAlive {

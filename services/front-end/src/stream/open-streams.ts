@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import type { FrontEndLimits } from '../config.js';
+import type { LimitHit } from '@taskstream/core';
 import type { StreamEndReason } from '@taskstream/protocol';
 
 const TICK_MS = 1_000;
@@ -37,12 +38,12 @@ export class OpenStreams {
   readonly #byOwner = new Map<string, number>();
   readonly #byConnection = new WeakMap<Socket, readonly string[]>();
   readonly #timer: NodeJS.Timeout;
-  readonly #limitHit: (limit: string) => void;
+  readonly #limitHit: LimitHit;
   #count = 0;
   #draining = false;
 
   /** `limitHit` is told which limit refused a place. */
-  constructor(limits: FrontEndLimits, limitHit: (limit: string) => void = () => undefined) {
+  constructor(limits: FrontEndLimits, limitHit: LimitHit = () => undefined) {
     this.#limits = limits;
     this.#limitHit = limitHit;
     this.#timer = setInterval(() => this.#tick(), Math.min(TICK_MS, limits.heartbeatMs));
