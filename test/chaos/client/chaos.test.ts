@@ -1,7 +1,7 @@
 /** Short versions of `npm run chaos:client`. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { FAULTS } from '../../conformance/streams/wrong-servers.js';
+import { FAULTS, startSmallServer } from '../../conformance/streams/wrong-servers.js';
 import { startClient } from './clients.js';
 import { quantile } from './report.js';
 import { runSimulation } from './simulation.js';
@@ -52,6 +52,16 @@ describe('chaos', () => {
     const seen = Object.values(VERDICTS).filter((verdict) => !('unseen' in verdict));
     expect(seen.length).toBeGreaterThanOrEqual(18);
   });
+
+  it.each(['typescript', ...(hasPython ? (['python'] as const) : [])] as const)(
+    'counts what the %s client blames the server for',
+    async (client) => {
+      await using server = await startSmallServer('forgets related-task');
+      const run = startClient(client, [server.addTrimmed('nobody', 1)], [server.url]);
+      expect(await run.ended).toEqual([0]);
+      expect([...run.faults.keys()]).toContain('missing_related_task');
+    },
+  );
 
   it('would not overlook a client that says nothing', async () => {
     const run = startClient('typescript', ['d1-0-unknown'], ['http://127.0.0.1:1/mcp']);
