@@ -168,7 +168,7 @@ export interface Follow<E extends EventSchemas = NoSchemas> extends AsyncIterabl
 
 /**
  * Gives the headers of a request. `refresh` is true once after a 401: get a new token. Throwing ends the request with
- * `unauthorized`.
+ * `unauthorized`. It may take its time, for example to let somebody sign in: only the abort of the request ends the wait.
  */
 export type AuthHook = (request: {
   readonly refresh: boolean;

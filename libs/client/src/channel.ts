@@ -10,6 +10,7 @@ import type { ClientLimits } from './limits.js';
 import type { Incoming } from './message-reader.js';
 import type { Notice, OnNotice } from './notices.js';
 import type { JsonObject } from './shape.js';
+import { unlessAborted } from './waiting.js';
 
 export interface Call {
   readonly method: string;
@@ -90,17 +91,14 @@ export interface HttpSender {
 /** Not one byte came for as long as the caller wanted to wait. */
 export class SilenceError extends Error {}
 
-/** The value, unless it takes longer than `ms`: then the request is aborted and `SilenceError` is thrown. */
+/**
+ * The value, unless it takes longer than `ms`: then the request is aborted and `SilenceError` is thrown. An abort of the
+ * request ends the wait, whatever the value does.
+ */
 export async function within<T>(value: Promise<T>, ms: number, abort: AbortController): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new SilenceError(`Nothing came for ${ms} ms`));
-      abort.abort();
-    }, ms);
-  });
+  const timer = setTimeout(() => abort.abort(new SilenceError(`Nothing came for ${ms} ms`)), ms);
   try {
-    return await Promise.race([value, late]);
+    return await unlessAborted(value, abort.signal);
   } finally {
     clearTimeout(timer);
   }

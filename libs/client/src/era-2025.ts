@@ -193,6 +193,8 @@ export class Era2025 {
   async #update(link: Link2025, { params }: Call, signal: AbortSignal): Promise<Posted> {
     const desk = this.#desks.get(String(params['taskId']));
     for (const [key, response] of Object.entries(membersOf(params['inputResponses']))) {
+      // Of an update that is sent again, because not all of its answers had arrived.
+      if (desk?.hasAnswered(key) === true) continue;
       const id = desk?.idOf(key);
       const given = membersOf(response);
       if (id === undefined || given !== response) return refused(invalid('No such question is open'));

@@ -5,7 +5,7 @@
  * wrong but harmless is noted, not refused.
  */
 import { RELATED_TASK_META_KEY, type TaskEvent } from '@taskstream/protocol';
-import { expect, field, filled, isObject, object, whole } from './shape.js';
+import { expect, field, filled, metaOf, object, whole } from './shape.js';
 import { parsed, type Remark } from './wire-fault.js';
 
 /** `event` is undefined for one of another task. */
@@ -32,11 +32,10 @@ export function checkEvent(params: unknown, taskId: string): CheckedEvent {
     };
   }
   const remarks: Remark[] = [];
-  const meta: unknown = event._meta;
-  const related = isObject(meta) ? meta[RELATED_TASK_META_KEY] : undefined;
-  if (!isObject(related)) {
+  const related = metaOf(event, RELATED_TASK_META_KEY)['taskId'];
+  if (related === undefined) {
     remarks.push({ fault: 'missing_related_task', message: `${about} has no related-task metadata` });
-  } else if (related['taskId'] !== taskId) {
+  } else if (related !== taskId) {
     remarks.push({ fault: 'wrong_related_task', message: `${about} has related-task metadata of another task` });
   }
   if (!/[./:]/.test(event.type)) {

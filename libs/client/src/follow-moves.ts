@@ -4,7 +4,6 @@
  * Invariants: a request in flight is aborted before the next one; every try that brings nothing is counted, and the
  * count is bounded by `attemptsMax`; a gap is stated exactly once, with the first event or the end behind it.
  */
-import type { TerminalStatus } from '@taskstream/protocol';
 import type { Failure } from './errors.js';
 import { backoffMs, classifyHttp, demote, exhausted } from './follow-classify.js';
 import type {
@@ -139,7 +138,7 @@ export function retry(state: Active, env: FollowEnv, r: Retry): FollowStep {
   const { endpoint } = state.at;
   const before = [...(r.before ?? []), ...inFlight(state)];
   if (r.blame === true) before.push({ type: 'endpoint-failed', endpoint, message: r.message, waitMs });
-  const at = { ...state.at, fruitless };
+  const at = { ...state.at, fruitless, refusals: 0 };
   return {
     state: { phase: 'backing-off', at, resume: r.resume ?? business(state) },
     effects: [
@@ -193,9 +192,4 @@ export function complete(state: StateOf<'streaming'>, nextSeq: number | undefine
   const at: Position = { ...state.at, fruitless: 0 };
   if (at.over !== undefined) return { state: { phase: 'ended', at, failure: undefined }, effects };
   return ask(at, env, 'outcome', 'The stream is complete', effects);
-}
-
-/** The task is over: what `tasks/get` said is the outcome. */
-export function overWith(at: Position, status: TerminalStatus): Position {
-  return { ...at, over: status };
 }

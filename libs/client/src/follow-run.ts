@@ -8,7 +8,7 @@
 import type { DetailedTask, EventsGonePolicy, Follow, FollowItem, FollowOptions, TaskOutcome } from './api.js';
 import { argument, optionalArgument } from './arguments.js';
 import type { Channel } from './channel.js';
-import { ClientError, isClientError } from './errors.js';
+import { ClientError } from './errors.js';
 import { FollowIo, type Asks, type EventInHand, type Received } from './follow-io.js';
 import { followStart, followStep, isOver } from './follow-state.js';
 import type { FollowEffect, FollowInput, FollowState } from './follow-types.js';
@@ -154,12 +154,12 @@ export class FollowRun implements Follow {
   }
 
   async #advance(): Promise<void> {
-    if (this.#stop.signal.aborted) {
+    const { signal } = this.#stop;
+    const received = signal.aborted ? undefined : await this.#receive();
+    if (received === undefined || signal.aborted) {
       this.#apply({ type: 'stop' });
       return;
     }
-    const work = this.#work;
-    const received = work === undefined ? await this.#io.read() : await this.#once(work);
     if (received.task !== undefined) this.#takeTask(received.task);
     this.#inHand = received.inHand;
     for (const input of received.inputs) {
@@ -177,10 +177,11 @@ export class FollowRun implements Follow {
     this.#nap.abort();
     this.#nap = undefined;
     if (polling) this.#hurried = false;
-    return { inputs: [{ type: this.#stop.signal.aborted ? 'stop' : 'timer' }] };
+    return { inputs: [{ type: 'timer' }] };
   }
 
-  #once(work: Work): Promise<Received> {
+  #receive(): Promise<Received> {
+    const work = this.#work ?? (() => this.#io.read());
     this.#work = undefined;
     return work();
   }
@@ -309,17 +310,17 @@ export class FollowRun implements Follow {
       throw this.#broken.error;
     }
     const state = this.#state;
-    if (state.phase === 'ended' && state.failure === undefined && this.#task !== undefined) {
+    const failure = 'failure' in state ? state.failure : undefined;
+    if (failure === undefined && this.#task !== undefined) {
       this.#settle.resolve(outcomeOf(this.#task));
       return DONE;
     }
-    const failure = 'failure' in state ? state.failure : undefined;
     const error = new ClientError(
-      failure ?? { code: 'defect', message: `The follow ended in state ${state.phase} without an outcome` },
+      failure ?? { code: 'defect', message: 'The follow ended without an outcome' },
       failure?.code === 'aborted' ? this.#stop.signal.reason : undefined,
     );
     this.#settle.reject(error);
-    if (state.phase === 'ended' || (this.#left && isClientError(error, 'aborted'))) return DONE;
+    if (state.phase === 'ended' || (this.#left && error.code === 'aborted')) return DONE;
     throw error;
   }
 

@@ -13,20 +13,9 @@
  * What the table below has no cell for is a defect of the shell, and ends the follow; after the end everything is ignored.
  */
 import type { TaskStatus, TerminalStatus } from '@taskstream/protocol';
+import type { Failure } from './errors.js';
 import { classifyRpc, pollWaitMs, rpcFailure } from './follow-classify.js';
-import {
-  ask,
-  carryOn,
-  complete,
-  giveUp,
-  httpError,
-  open,
-  overWith,
-  poll,
-  retry,
-  settled,
-  type Active,
-} from './follow-moves.js';
+import { ask, carryOn, complete, giveUp, httpError, open, poll, retry, settled, type Active } from './follow-moves.js';
 import type {
   Connection,
   FollowEffect,
@@ -82,8 +71,8 @@ export function isOver(status: TaskStatus): status is TerminalStatus {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
-function stop(state: FollowState, input: InputOf<'stop'>): FollowStep {
-  const failure = input.failure ?? { code: 'aborted', message: 'The follow was stopped by the application' };
+function stop(state: FollowState): FollowStep {
+  const failure: Failure = { code: 'aborted', message: 'The follow was stopped by the application' };
   return { state: { phase: 'failed', at: state.at, failure }, effects: giveUp(state, failure).effects };
 }
 
@@ -312,7 +301,7 @@ function polled(state: StateOf<'polling'>, input: InputOf<'status'>, env: Follow
   if (state.waiting) return unexpected(state, input);
   const at: Position = { ...state.at, fruitless: 0, refusals: 0 };
   if (isOver(input.status)) {
-    return { state: { phase: 'ended', at: overWith(at, input.status), failure: undefined }, effects: [] };
+    return { state: { phase: 'ended', at: { ...at, over: input.status }, failure: undefined }, effects: [] };
   }
   return {
     state: { phase: 'polling', at, waiting: true },

@@ -119,8 +119,8 @@ export type FollowInput =
   | { readonly type: 'timer' }
   /** The answer to `tasks/get`. */
   | { readonly type: 'status'; readonly status: TaskStatus; readonly pollIntervalMs?: number | undefined }
-  /** The application left. `failure` when something on its side broke, for example the auth hook. */
-  | { readonly type: 'stop'; readonly failure?: Failure | undefined };
+  /** The application left. */
+  | { readonly type: 'stop' };
 
 export type InputType = FollowInput['type'];
 export type InputOf<I extends InputType> = Extract<FollowInput, { type: I }>;

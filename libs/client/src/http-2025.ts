@@ -77,10 +77,17 @@ export class Http2025 {
     this.#era.leave(taskId);
   }
 
-  #session(endpoint: number, call: Call, signal: AbortSignal, silenceMs: number): Promise<Session> {
+  async #session(endpoint: number, call: Call, signal: AbortSignal, silenceMs: number): Promise<Session> {
     const key = keyOf(endpoint, call);
-    const open = this.#sessions.get(key);
-    if (open !== undefined) return open;
+    const others = this.#sessions.get(key);
+    try {
+      if (others !== undefined) return await others;
+    } catch (error) {
+      // Whoever began to open it may have been aborted: that says nothing of the server.
+      if (error instanceof NoSession || signal.aborted) throw error;
+    }
+    const begun = this.#sessions.get(key);
+    if (begun !== undefined) return begun;
     const opening = openSession(this.#transport, endpoint, this.#options, call, signal, silenceMs);
     this.#sessions.set(key, opening);
     opening.catch(() => this.#sessions.delete(key));
@@ -188,7 +195,12 @@ class Session implements Link2025 {
 
   #cancel(requestId: number): void {
     const message = { method: 'notifications/cancelled', params: { requestId } };
+    // Its credentials may keep it waiting, too: the next request does not wait for longer.
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), CANCEL_WAIT_MS);
     // A server that does not take it has lost the connection, too.
-    this.#cancelling = this.tell(message, new AbortController().signal, CANCEL_WAIT_MS).catch(() => undefined);
+    this.#cancelling = this.tell(message, over.signal, CANCEL_WAIT_MS)
+      .catch(() => undefined)
+      .finally(() => clearTimeout(timer));
   }
 }

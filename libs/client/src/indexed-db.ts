@@ -17,9 +17,12 @@ export interface IndexedDbCursorStoreOptions {
 /** The database is opened with the first use. Errors end the follow with `cursor_store_failed`. */
 export function indexedDbCursorStore(options: IndexedDbCursorStoreOptions = {}): CursorStore {
   let opening: Promise<IDBDatabase> | undefined;
+  const forget = (): void => {
+    opening = undefined;
+  };
   const database = (): Promise<IDBDatabase> => {
-    opening ??= open(options).catch((error: unknown) => {
-      opening = undefined;
+    opening ??= open(options, forget).catch((error: unknown) => {
+      forget();
       throw error;
     });
     return opening;
@@ -42,15 +45,19 @@ export function indexedDbCursorStore(options: IndexedDbCursorStoreOptions = {}):
   };
 }
 
-async function open({
-  name = 'taskstream',
-  factory = globalThis.indexedDB,
-}: IndexedDbCursorStoreOptions): Promise<IDBDatabase> {
+async function open(
+  { name = 'taskstream', factory = globalThis.indexedDB }: IndexedDbCursorStoreOptions,
+  onClosed: () => void,
+): Promise<IDBDatabase> {
   const request = factory.open(name, 1);
   request.addEventListener('upgradeneeded', () => request.result.createObjectStore(STORE));
   const database = await settled(request);
-  // Another page may want to upgrade or delete it.
-  database.addEventListener('versionchange', () => database.close());
+  // Another page may want to upgrade or delete it; the browser may close it, for example when data of the site is cleared.
+  database.addEventListener('versionchange', () => {
+    database.close();
+    onClosed();
+  });
+  database.addEventListener('close', onClosed);
   return database;
 }
 

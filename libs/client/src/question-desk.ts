@@ -57,6 +57,10 @@ export class QuestionDesk {
     return Object.fromEntries([...this.#open].map(([key, { question }]) => [key, question]));
   }
 
+  hasAnswered(key: string): boolean {
+    return this.#done.has(key);
+  }
+
   idOf(key: string): unknown {
     return this.#open.get(key)?.id;
   }

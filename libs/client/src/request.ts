@@ -103,6 +103,7 @@ export async function request(transport: Channel, plan: RequestPlan): Promise<Js
       transport.endpointFailed(endpoint, trouble.failure.message, 0, plan.onNotice);
       continue;
     }
+    refusals = 0;
     const { message } = trouble.failure;
     const waitMs = Math.max(backoffMs(tries - 1, Math.random(), limits), trouble.minWaitMs);
     if (trouble.blame) transport.endpointFailed(endpoint, message, waitMs, plan.onNotice);

@@ -28,6 +28,12 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What an extension says in `_meta`; empty when it says nothing. */
+export function metaOf(message: { readonly _meta?: unknown }, key: string): JsonObject {
+  const said = isObject(message._meta) ? message._meta[key] : undefined;
+  return isObject(said) ? said : {};
+}
+
 /** A safe integer from 0 on: a seq, a cursor, a duration. */
 export function isWhole(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -19,6 +19,7 @@ export class StaleStreams {
   readonly #streams = new Map<string, Stale[]>();
 
   givenUp(taskId: string, next: number, nowMs: number): void {
+    for (const other of this.#streams.keys()) this.of(other, nowMs);
     this.#streams.set(taskId, [...this.of(taskId, nowMs), { next, untilMs: nowMs + STALE_MS_MAX }]);
   }
 

@@ -38,6 +38,7 @@ import { request } from './request.js';
 import { filled, object, optional, text, type JsonObject } from './shape.js';
 import { AnsweredCall, RunningTask } from './task-handle.js';
 import { Transport } from './transport.js';
+import { waitFor } from './wait-for.js';
 import { pause } from './waiting.js';
 import { parseDetailedTask, parseInputRequests, parseTask, parseToolResult, resultType } from './wire.js';
 import { checked } from './wire-fault.js';
@@ -213,7 +214,8 @@ class ChannelTaskClient implements TaskClient {
     }
     const inputResponses: Record<string, InputResponse> = {};
     for (const [key, question] of questions) {
-      inputResponses[key] = await askApplication(onInputRequest, key, question, { taskId: undefined, signal });
+      const asked = askApplication(onInputRequest, key, question, { taskId: undefined, signal });
+      inputResponses[key] = await waitFor(asked, signal, 'The call was aborted while a question was open');
     }
     return { ...state, inputResponses };
   }

@@ -22,9 +22,10 @@ import type {
 } from './api.js';
 import { invalidArgument } from './arguments.js';
 import type { Channel } from './channel.js';
-import { ClientError, isClientError } from './errors.js';
+import { isClientError } from './errors.js';
 import { FollowRun } from './follow-run.js';
 import { InputRouter } from './input-router.js';
+import { waitFor } from './wait-for.js';
 import { WatchedFollow } from './watched-follow.js';
 import { resultOf } from './outcome.js';
 import type { JsonObject } from './shape.js';
@@ -84,7 +85,7 @@ export class RunningTask implements TaskHandle {
     if (this.#outcome !== undefined) return this.#outcome;
     const done = this.#join();
     try {
-      this.#outcome = await (options.signal === undefined ? done : unlessAborted(done, options.signal));
+      this.#outcome = await waitFor(done, options.signal, 'Waiting for the task was aborted');
       return this.#outcome;
     } finally {
       this.#leave();
@@ -164,7 +165,7 @@ export class RunningTask implements TaskHandle {
     const done = drained(run);
     done.catch((error: unknown) => {
       // Without the poller no question is asked any more: a stream that waits for an answer would wait for ever.
-      if (!isClientError(error, 'aborted')) for (const stream of this.#streams) stream.fail(error);
+      if (asks && !isClientError(error, 'aborted')) for (const stream of this.#streams) stream.fail(error);
     });
     return { run, done };
   }
@@ -174,19 +175,6 @@ async function drained(run: FollowRun): Promise<TaskOutcome> {
   let item = await run.next();
   while (item.done !== true) item = await run.next();
   return run.outcome;
-}
-
-/** The value, or `aborted` as soon as the signal says so. */
-function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      const failure = { code: 'aborted', message: 'Waiting for the task was aborted' } as const;
-      reject(new ClientError(failure, signal.reason));
-    };
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 /** A tool that answered at once. */

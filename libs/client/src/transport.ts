@@ -29,7 +29,7 @@ import { MessageReader, type Incoming } from './message-reader.js';
 import type { Notice, OnNotice } from './notices.js';
 import { finish } from './request.js';
 import { oneOf, type Check, type JsonObject } from './shape.js';
-import { linked } from './waiting.js';
+import { linked, unlessAborted } from './waiting.js';
 import { WireFault } from './wire-fault.js';
 
 const NO_CREDENTIALS = 401;
@@ -146,7 +146,10 @@ export class Transport implements Channel, HttpSender {
   }
 
   leave(taskId: string): void {
-    void this.#older?.then((older) => older.leave(taskId));
+    this.#older?.then(
+      (older) => older.leave(taskId),
+      () => undefined,
+    );
   }
 
   async send(
@@ -176,7 +179,7 @@ export class Transport implements Channel, HttpSender {
     const id = this.#lastId;
     const headers = {
       ...this.#options.headers,
-      ...(await this.#auth(endpoint, refresh)),
+      ...(await unlessAborted(this.#auth(endpoint, refresh), signal)),
       ...more,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
@@ -195,6 +198,8 @@ export class Transport implements Channel, HttpSender {
           capabilities: this.#options.capabilities,
         }),
     );
+    // A part that could not be loaded is asked for again.
+    this.#older.catch(() => (this.#older = undefined));
     return this.#older;
   }
 

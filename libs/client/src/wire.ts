@@ -11,9 +11,9 @@ import {
   field,
   filled,
   integer,
-  isObject,
   isWhole,
   list,
+  metaOf,
   object,
   oneOf,
   optional,
@@ -80,12 +80,6 @@ export function resultType<T extends string>(result: JsonObject, allowed: readon
 
 function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : 'no string';
-}
-
-/** What an extension says in `_meta`; empty when it says nothing. */
-function metaOf(result: JsonObject, key: string): JsonObject {
-  const meta = isObject(result['_meta']) ? result['_meta'][key] : undefined;
-  return isObject(meta) ? meta : {};
 }
 
 /** Why a stream ended, from its result; undefined members when the server does not say. */

@@ -103,6 +103,16 @@ it('the IndexedDB store is shared with other pages, and reports a database that 
   await expect(indexedDbCursorStore({ factory, name: 'newer' }).load('a')).rejects.toThrow('version');
 });
 
+it('the IndexedDB store opens its database again when another page had it closed', async () => {
+  const factory = new IDBFactory();
+  const store = indexedDbCursorStore({ factory, name: 'app' });
+  await store.save('a', 5);
+  await new Promise((resolve) => factory.deleteDatabase('app').addEventListener('success', resolve));
+  expect(await store.load('a')).toBeUndefined();
+  await store.save('a', 6);
+  expect(await store.load('a')).toBe(6);
+});
+
 it('the local storage store gives what is no number to the check of the caller', () => {
   const storage = fakeStorage();
   storage.values.set('taskstream.cursor.a', 'x');

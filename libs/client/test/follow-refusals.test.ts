@@ -152,6 +152,23 @@ describe('endpoints and credentials', () => {
     ]);
   });
 
+  it('waits for one that is busy, when the other does not answer as an MCP endpoint at all', async () => {
+    const notThere: Handler = (_request, reply) => reply.http(404);
+    const wrong = await serve({ 'tasks/stream': notThere, 'tasks/cancel': notThere });
+    const busyTwice: Handler = (request, reply, count) =>
+      count <= 2 ? reply.http(503) : log(2)(request, reply, count);
+    const restarting = await serve({
+      'tasks/stream': busyTwice,
+      'tasks/cancel': (_request, reply, count) => (count <= 2 ? reply.http(503) : reply.json({})),
+    });
+    const run = await runFollow([wrong.url, restarting.url]);
+    expect(run.error).toBeUndefined();
+    expect(run.seqs()).toEqual(upTo(2));
+    expect(wrong.cursors().length).toBeGreaterThan(1);
+    const client = createTaskClient({ endpoints: [wrong.url, restarting.url], limits: FAST });
+    await client.cancelTask(TASK);
+  });
+
   it('asks for fresh headers once after a 401', async () => {
     let token = 'old';
     const authorized =

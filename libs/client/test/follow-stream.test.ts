@@ -36,7 +36,9 @@ describe('a whole stream', () => {
       _meta: {
         'io.modelcontextprotocol/protocolVersion': '2026-07-28',
         'io.modelcontextprotocol/clientInfo': { name: 'app', version: '9' },
-        'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+        'io.modelcontextprotocol/clientCapabilities': {
+          extensions: { 'io.modelcontextprotocol/tasks': {}, 'dev.taskstream/steering': {} },
+        },
       },
     });
     expect(get).toMatchObject({ method: 'tasks/get', headers: { 'mcp-method': 'tasks/get', 'mcp-name': TASK } });

@@ -156,6 +156,67 @@ describe('a server that knows 2025-11-25 only', () => {
     expect(server.calls('initialize')[0]?.params).toMatchObject({ capabilities: { elicitation: {} } });
   });
 
+  it('gets the rest of an update that was cut off, and nothing twice', async () => {
+    const ids: unknown[] = [];
+    const asked = latch();
+    const { server } = await older({
+      'tasks/get': (_request, reply) => reply.json(old('input_required')),
+      'tasks/result': (_request, reply) => {
+        reply.sse();
+        for (const id of ['q-1', 'q-2']) {
+          reply.message({ jsonrpc: '2.0', id, method: 'elicitation/create', params: { message: 'Name?' } });
+        }
+      },
+      undefined: ({ id }, reply) => {
+        ids.push(id);
+        if (ids.length === 2) reply.response.destroy();
+        else reply.response.writeHead(202).end();
+      },
+    });
+    const handle = client(server).task(TASK, {
+      onInputRequest: () => {
+        asked.open();
+        return new Promise(() => undefined);
+      },
+    });
+    const abort = new AbortController();
+    const waiting = handle.result({ signal: abort.signal });
+    await asked.opened;
+    await handle.answer({ 'q-1': { action: 'decline' }, 'q-2': { action: 'decline' } });
+    expect(ids).toEqual(['q-1', 'q-2', 'q-2']);
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'aborted' });
+  });
+
+  it('keeps the session for those who wait for it, when the one that began to open it leaves', async () => {
+    const opening = latch();
+    const { server } = await older(done);
+    const { url } = server;
+    const abort = new AbortController();
+    let initializes = 0;
+    const notices: Notice[] = [];
+    const both = createTaskClient({
+      endpoints: [url],
+      revision: '2025-11-25',
+      limits: FAST,
+      onNotice: (notice) => notices.push(notice),
+      fetch: (input, init) => {
+        const { body } = init ?? {};
+        const first = typeof body === 'string' && body.includes('"initialize"') && (initializes += 1) === 1;
+        if (!first) return globalThis.fetch(input, init);
+        opening.open();
+        return new Promise(() => undefined);
+      },
+    });
+    const leaving = both.getTask(TASK, { signal: abort.signal });
+    await opening.opened;
+    const staying = both.getTask(TASK);
+    abort.abort();
+    await expect(leaving).rejects.toMatchObject({ code: 'aborted' });
+    await expect(staying).resolves.toMatchObject({ status: 'completed' });
+    expect([initializes, notices]).toEqual([2, []]);
+  });
+
   it('is told of by its fault when its answers do not have their shape, not as a failed connection', async () => {
     const { server } = await older({
       'tasks/get': (_request, reply) => reply.json(old('working', { ttl: 'soon' })),
