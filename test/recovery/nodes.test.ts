@@ -4,15 +4,17 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NatsServer } from '@taskstream/embedded';
 import { connectStore, startCluster, type TestCluster, type TestStore } from '../support/nats.js';
-import { callTask, expectContiguous, readStream } from '../support/rpc.js';
+import { callTask, expectContiguous, readStream, type ReadStream } from '../support/rpc.js';
 import { startFrontEnd, startWorker, stopAll, type FrontEnd, type TestProcess } from '../support/system.js';
 import { storedLines } from '../support/task-logs.js';
 
 const STREAM = 'TASKS_d_0';
 const TASKS = 2;
+const READ_MS_MAX = 15_000;
 const ENV = {
   TASKSTREAM_REPLICAS: '3',
   TASKSTREAM_RETENTION_CLASSES: 'd:86400000',
@@ -61,13 +63,27 @@ async function startTasks(): Promise<Running[]> {
   );
 }
 
+/** One read, cut when it lasts too long, as when it waits for a node that is gone. Undefined when none could be opened. */
+async function readOn(taskId: string, after: number): Promise<ReadStream | undefined> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), READ_MS_MAX);
+  try {
+    return await readStream(frontEnd.endpoint, taskId, after, { signal: stop.signal });
+  } catch {
+    await delay(250);
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Clients resume after what they have seen: the rest comes, nothing that they saw has changed, nothing is missing. */
 async function expectAllEnd(tasks: ReadonlyArray<Running>): Promise<void> {
   for (const { taskId, seen } of tasks) {
     const lines = [...seen];
     let status: unknown;
     for (let tries = 0; status === undefined && tries < 60; tries++) {
-      const rest = await readStream(frontEnd.endpoint, taskId, lines.length - 1).catch(() => undefined);
+      const rest = await readOn(taskId, lines.length - 1);
       lines.push(...(rest?.params ?? []));
       const end = rest?.result?.['_meta'] as Record<string, { reason: string; status: string }> | undefined;
       if (end?.['dev.taskstream/stream']?.reason === 'terminal') status = end['dev.taskstream/stream'].status;
