@@ -210,11 +210,25 @@ describe('a drain', () => {
   });
 });
 
-test('a place that is refused because the node shuts down is told', async () => {
-  const hits: string[] = [];
-  const draining = new OpenStreams(limits({ drainSpreadMs: 0 }), (limit) => hits.push(limit));
-  await draining.drain(0);
-  expect(draining.take('ann', 'task', new Socket())).toBe('draining');
-  expect(hits).toEqual(['draining']);
-  draining.close();
+describe('the reason why a place is refused is told', () => {
+  const told = (overrides: Parameters<typeof limits>[0]) => {
+    const hits: string[] = [];
+    streams = new OpenStreams(limits(overrides), (limit) => hits.push(limit));
+    return hits;
+  };
+
+  test('a shutdown', async () => {
+    const hits = told({ drainSpreadMs: 0 });
+    await streams.drain(0);
+    expect(streams.take('ann', 'task', new Socket())).toBe('draining');
+    expect(hits).toEqual(['draining']);
+  });
+
+  test.each(['streamsPerOwnerMax', 'streamsMax'])('%s', (limit) => {
+    const hits = told({ [limit]: 1 });
+    placeOf(streams.take('ann', 'task', new Socket()));
+    expect(hits).toEqual([]);
+    streams.take('ann', 'other', new Socket());
+    expect(hits).toEqual([limit]);
+  });
 });
