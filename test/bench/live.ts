@@ -8,7 +8,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker } from '@taskstream/jetstream';
-import { LIVE_LAYOUTS, type LiveLayout } from './figures.js';
+import { LIVE_LAYOUTS, type LiveLayout } from './figures-log.js';
 import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';

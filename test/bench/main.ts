@@ -10,7 +10,7 @@ import * as z from 'zod';
 import { measureAppends } from './append.js';
 import { measureCapacity } from './capacity.js';
 import { measureCancels } from './cancel.js';
-import { PARTS, PAYLOAD_BYTES, type Part } from './figures.js';
+import { PARTS, PAYLOAD_BYTES, type Part } from './figure.js';
 import { FULL, QUICK, type Scale } from './scale.js';
 import { measureLive } from './live.js';
 import { measureMemory } from './memory.js';

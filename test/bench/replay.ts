@@ -4,7 +4,7 @@
  *
  * Invariant: a replay that did not bring every seq once and in order is an error, not a figure.
  */
-import { PACKINGS } from './figures.js';
+import { PACKINGS } from './figures-log.js';
 import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';

@@ -1,7 +1,8 @@
 /**
  * From measured values to a table and a JSON document.
  */
-import { FIGURES, type Part, type Target } from './figures.js';
+import type { Part, Target } from './figure.js';
+import { FIGURES } from './figures.js';
 import type { Scale } from './scale.js';
 
 export type Values = Readonly<Record<string, number>>;

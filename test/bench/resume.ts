@@ -3,7 +3,7 @@
  * without a feed on the node. Bare: a new ordered consumer on another connection, until its first message.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { CURSORS } from './figures.js';
+import { CURSORS } from './figures-log.js';
 import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';

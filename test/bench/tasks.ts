@@ -3,7 +3,7 @@
  */
 import type { AttemptLog, EventDraft, TaskSpec } from '@taskstream/core';
 import { testSpec } from '../support/specs.js';
-import { PAYLOAD_BYTES } from './figures.js';
+import { PAYLOAD_BYTES } from './figure.js';
 import type { Ground } from './ground.js';
 
 export interface WrittenTask {
