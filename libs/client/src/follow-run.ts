@@ -304,23 +304,20 @@ export class FollowRun implements Follow {
     if (this.#state.phase !== 'ended' && this.#state.phase !== 'failed') this.#apply({ type: 'stop' });
     this.#close();
     if (this.#unsaved > 0) await this.#save(this.#processedSeq());
-    if (this.#broken !== undefined) {
-      this.#settle.reject(this.#broken.error);
-      if (this.#left) return DONE;
-      throw this.#broken.error;
-    }
     const state = this.#state;
     const failure = 'failure' in state ? state.failure : undefined;
     if (failure === undefined && this.#task !== undefined) {
       this.#settle.resolve(outcomeOf(this.#task));
       return DONE;
     }
-    const error = new ClientError(
-      failure ?? { code: 'defect', message: 'The follow ended without an outcome' },
-      failure?.code === 'aborted' ? this.#stop.signal.reason : undefined,
-    );
+    const unknown = { code: 'defect', message: 'The follow ended without an outcome' } as const;
+    const gone = failure?.code === 'aborted';
+    const error =
+      this.#broken === undefined
+        ? new ClientError(failure ?? unknown, gone ? this.#stop.signal.reason : undefined)
+        : this.#broken.error;
     this.#settle.reject(error);
-    if (state.phase === 'ended' || (this.#left && error.code === 'aborted')) return DONE;
+    if (state.phase === 'ended' || (this.#left && gone)) return DONE;
     throw error;
   }
 

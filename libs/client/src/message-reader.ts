@@ -42,6 +42,11 @@ export class MessageReader {
     }
   }
 
+  /** What comes next has come. */
+  get ready(): boolean {
+    return this.#ready.length > 0;
+  }
+
   /** What comes next. Throws `WireFault`, and whatever the body throws when the connection is cut. */
   async read(): Promise<Incoming> {
     if (this.#ready.length === 0 && !this.#ended) await this.#fill();

@@ -58,7 +58,9 @@ class HttpExchange implements Exchange {
   }
 
   read(silenceMs: number): Promise<Incoming> {
-    return within(this.#reader.read(), silenceMs, this.#abort);
+    const next = this.#reader.ready;
+    const read = this.#reader.read();
+    return next ? read : within(read, silenceMs, this.#abort);
   }
 
   /** Closes the connection: over HTTP this is how a request is cancelled. */
@@ -133,8 +135,8 @@ export class Transport implements Channel, HttpSender {
     const { method } = call;
     const sent = await this.send(endpoint, (id) => ({ id, method, params }), headers, signal, silenceMs);
     const posted = await this.classify(sent, silenceMs);
-    if (revision !== 'auto' || this.#modern.has(endpoint)) return posted;
-    if (!refusesRevision(posted)) {
+    if (revision !== 'auto') return posted;
+    if (!refusesRevision(posted, this.#modern.has(endpoint))) {
       if (posted.type === 'open') this.#modern.add(endpoint);
       return posted;
     }
@@ -268,21 +270,21 @@ export class Transport implements Channel, HttpSender {
 
 /**
  * Whether a server that was asked in 2026-07-28 may know older revisions only: HTTP 400 or 404 that is no
- * error of the newer one.
+ * error of the newer one. One that has answered in it must say so: it may have gone back to an older release.
  * 2026-07-28 Streamable HTTP §Backward Compatibility.
  */
-function refusesRevision(posted: Posted): boolean {
-  if (posted.type === 'open') return false;
+function refusesRevision(posted: Posted, modern: boolean): boolean {
+  if (posted.type === 'rpc-error' && posted.error.code === WireCode.unsupportedProtocolVersion) return true;
+  if (modern || posted.type === 'open') return false;
   if (posted.type === 'http-error') return posted.status === BAD_REQUEST;
   const { error, status } = posted;
-  if (error.code === WireCode.unsupportedProtocolVersion) return true;
-  const modern: readonly number[] = [
+  const newer: readonly number[] = [
     WireCode.headerMismatch,
     WireCode.missingClientCapability,
     WireCode.methodNotFound,
     WireCode.invalidParams,
   ];
-  return (status === BAD_REQUEST || status === NOT_FOUND) && !modern.includes(error.code);
+  return (status === BAD_REQUEST || status === NOT_FOUND) && !newer.includes(error.code);
 }
 
 function parseEndpoints(given: readonly (string | URL)[]): readonly string[] {

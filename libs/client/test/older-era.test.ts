@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { TaskClientOptions } from '../src/api.js';
 import type { Notice } from '../src/notices.js';
 import { createTaskClient } from '../src/task-client.js';
-import { TASK, type FakeServer, type Handler, type Received } from './support/fake-server.js';
+import { TASK, task, type FakeServer, type Handler, type Received } from './support/fake-server.js';
 import { FAST, latch, runFollow, serve } from './support/with-server.js';
 
 const REFUSED = { code: -32000, message: 'Bad Request: Unsupported protocol version' };
@@ -229,6 +229,29 @@ describe('a server that knows 2025-11-25 only', () => {
       message: `Malformed result: task.ttlMs: ${what}`,
     });
     await expect(broken.callTool('slow')).rejects.toMatchObject({ code: 'protocol_fault' });
+  });
+
+  it('is found out when it was newer, and has gone back to an older release', async () => {
+    const { server } = await older(done);
+    let newer = 0;
+    const both = client(server, {
+      fetch: (input, init) => {
+        if (new Headers(init?.headers).get('mcp-protocol-version') !== '2026-07-28')
+          return globalThis.fetch(input, init);
+        newer += 1;
+        const head = { jsonrpc: '2.0', id: newer };
+        const error = { code: -32022, message: 'Unsupported protocol version' };
+        return Promise.resolve(
+          newer === 1
+            ? Response.json({ ...head, result: task('working') })
+            : Response.json({ ...head, error }, { status: 400 }),
+        );
+      },
+    });
+    await expect(both.getTask(TASK)).resolves.toMatchObject({ status: 'working' });
+    await expect(both.getTask(TASK)).resolves.toMatchObject({ status: 'completed', result: text('done') });
+    await both.getTask(TASK);
+    expect(newer).toBe(2);
   });
 
   it('keeps the answer of a server that speaks neither', async () => {
