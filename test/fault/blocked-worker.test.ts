@@ -1,36 +1,19 @@
 /** A tool that blocks the event loop of its worker: the lease is kept by another thread, for a while. DESIGN §3.8. */
 import { SystemEvent, type TaskEvent } from '@taskstream/protocol';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connectStore, startNats, type TestNats, type TestStore } from '../support/nats.js';
-import { startWorker, stopAll, type TestProcess } from '../support/system.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { TestStore } from '../support/nats.js';
 import { createTask, readTask } from '../support/task-logs.js';
+import { workerScene } from './scene.js';
 
 const LEASE_MS = 1_200;
 
-let nats: TestNats;
+const scene = workerScene({ TASKSTREAM_LEASE_MS: String(LEASE_MS) });
+const { worker } = scene;
 let on: TestStore;
-let workers: TestProcess[] = [];
 
-beforeAll(async () => {
-  nats = await startNats();
-  on = await connectStore(nats.url);
+beforeAll(() => {
+  ({ on } = scene);
 });
-
-afterAll(async () => {
-  await on?.[Symbol.asyncDispose]();
-  await nats?.[Symbol.asyncDispose]();
-});
-
-afterEach(async () => {
-  await stopAll(workers, 'SIGKILL');
-  workers = [];
-});
-
-async function worker(env: Record<string, string> = {}): Promise<TestProcess> {
-  const started = await startWorker(nats.url, { TASKSTREAM_LEASE_MS: String(LEASE_MS), ...env });
-  workers.push(started);
-  return started;
-}
 
 async function eventsOf(taskId: string): Promise<TaskEvent[]> {
   return (await readTask(on, taskId)).lines.map((line) => JSON.parse(line) as TaskEvent);

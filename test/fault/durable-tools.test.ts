@@ -7,46 +7,28 @@ import { cmdSubject, Header } from '@taskstream/jetstream';
 import { SystemEvent, type TaskEvent } from '@taskstream/protocol';
 import { headers } from '@nats-io/transport-node';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connectStore, startNats, type TestNats, type TestStore } from '../support/nats.js';
-import { startWorker, stopAll, type TestProcess } from '../support/system.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectStore, type TestStore } from '../support/nats.js';
 import { createTask, readTask, storedLines } from '../support/task-logs.js';
+import { workerScene } from './scene.js';
 
 const LEASE_MS = 1_500;
 const TOOLS = fileURLToPath(new URL('../support/durable-tools.mjs', import.meta.url));
 
-let nats: TestNats;
+const scene = workerScene({ TASKSTREAM_LEASE_MS: String(LEASE_MS), TASKSTREAM_TOOLS: TOOLS });
+const { worker } = scene;
 /** Two front ends, as far as the log is concerned. */
 let on: TestStore;
 let other: TestStore;
-let workers: TestProcess[] = [];
 
 beforeAll(async () => {
-  nats = await startNats();
-  on = await connectStore(nats.url);
-  other = await connectStore(nats.url);
+  ({ on } = scene);
+  other = await connectStore(scene.nats.url);
 });
 
 afterAll(async () => {
-  await on?.[Symbol.asyncDispose]();
   await other?.[Symbol.asyncDispose]();
-  await nats?.[Symbol.asyncDispose]();
 });
-
-afterEach(async () => {
-  await stopAll(workers, 'SIGKILL');
-  workers = [];
-});
-
-async function worker(env: Record<string, string> = {}): Promise<TestProcess> {
-  const started = await startWorker(nats.url, {
-    TASKSTREAM_LEASE_MS: String(LEASE_MS),
-    TASKSTREAM_TOOLS: TOOLS,
-    ...env,
-  });
-  workers.push(started);
-  return started;
-}
 
 const begin = (tool: string, args: Record<string, unknown>, overrides: Partial<TaskSpec> = {}) =>
   createTask(on, { tool, arguments: args, attemptsMax: 20, clientCapabilities: { elicitation: {} }, ...overrides });

@@ -2,38 +2,21 @@
 import type { TaskSpec } from '@taskstream/core';
 import { SystemEvent, type TaskEvent } from '@taskstream/protocol';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connectStore, startNats, type TestNats, type TestStore } from '../support/nats.js';
-import { startWorker, stopAll, type TestProcess } from '../support/system.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { TestStore } from '../support/nats.js';
 import { createTask, storedLines, type Read } from '../support/task-logs.js';
+import { workerScene } from './scene.js';
 
 const LEASE_MS = 1_500;
 const COUNT = 'com.example.count';
 
-let nats: TestNats;
+const scene = workerScene({ TASKSTREAM_LEASE_MS: String(LEASE_MS) });
+const { worker } = scene;
 let on: TestStore;
-let workers: TestProcess[] = [];
 
-beforeAll(async () => {
-  nats = await startNats();
-  on = await connectStore(nats.url);
+beforeAll(() => {
+  ({ on } = scene);
 });
-
-afterAll(async () => {
-  await on?.[Symbol.asyncDispose]();
-  await nats?.[Symbol.asyncDispose]();
-});
-
-afterEach(async () => {
-  await stopAll(workers, 'SIGKILL');
-  workers = [];
-});
-
-async function worker(env: Record<string, string> = {}): Promise<TestProcess> {
-  const started = await startWorker(nats.url, { TASKSTREAM_LEASE_MS: String(LEASE_MS), ...env });
-  workers.push(started);
-  return started;
-}
 
 /** A task and a reader that follows it from its first event. */
 async function begin(tool: string, args: Record<string, unknown>, overrides: Partial<TaskSpec> = {}) {
