@@ -19,6 +19,7 @@ const Options = z.object({
   only: z.string().default(''),
   tasks: z.coerce.number().int().positive().default(20),
   readers: z.coerce.number().int().positive().default(10),
+  'every-ms': z.coerce.number().int().positive().default(100),
   'drain-spread-ms': z.coerce.number().int().nonnegative().optional(),
   keep: z.string().optional(),
 });
@@ -29,12 +30,12 @@ const { values } = parseArgs({
     only: { type: 'string' },
     tasks: { type: 'string' },
     readers: { type: 'string' },
+    'every-ms': { type: 'string' },
     'drain-spread-ms': { type: 'string' },
     keep: { type: 'string' },
   },
 });
 const options = Options.parse(values);
-const EVERY_MS = 100;
 
 const ms = (value: number): string => Math.round(value).toLocaleString('en');
 
@@ -57,7 +58,7 @@ if (why === undefined) {
       balancer,
       tasks: options.tasks,
       readersPerTask: options.readers,
-      everyMs: EVERY_MS,
+      everyMs: options['every-ms'],
       faults,
       drainSpreadMs: options['drain-spread-ms'],
       say: (text) => void process.stderr.write(`${text}\n`),
@@ -66,10 +67,12 @@ if (why === undefined) {
     const readers = options.tasks * options.readers;
     const losses = result.windows.reduce((sum, { report }) => sum + report.lost + report.duplicates, 0);
     const ended = result.endings['cancelled'] === readers;
+    const spreadMs = options['drain-spread-ms'];
+    const spread = spreadMs === undefined ? '' : `, drain spread over ${spreadMs} ms`;
     whole &&= losses === 0 && result.acknowledgedLost === 0 && ended;
     process.stdout.write(
-      `\n${readers} streams of ${options.tasks} tasks, an event every ${EVERY_MS} ms; lease ${SETTINGS.leaseMs} ms, ` +
-        `heartbeat ${SETTINGS.heartbeatMs} ms, drain spread over ${options['drain-spread-ms'] ?? "the default's"} ms.\n\n` +
+      `\n${readers} streams of ${options.tasks} tasks, an event every ${options['every-ms']} ms; lease ${SETTINGS.leaseMs} ms, ` +
+        `heartbeat ${SETTINGS.heartbeatMs} ms${spread}.\n\n` +
         `${table(balancer, result)}\n\n` +
         `Acknowledged events that are not in the log: ${result.acknowledgedLost}. ` +
         `Readers by how they ended: ${JSON.stringify(result.endings)}.\n`,
