@@ -19,7 +19,7 @@ const Options = z.object({
   only: z.string().default(''),
   tasks: z.coerce.number().int().positive().default(20),
   readers: z.coerce.number().int().positive().default(10),
-  'every-ms': z.coerce.number().int().positive().default(100),
+  'every-ms': z.coerce.number().int().positive().default(250),
   'drain-spread-ms': z.coerce.number().int().nonnegative().optional(),
   keep: z.string().optional(),
 });
