@@ -112,7 +112,8 @@ export class OpenStreams {
     this.#draining = true;
     const writers = [...this.#writers];
     const stepMs = Math.min(DRAIN_STEP_MS_MAX, this.#limits.drainSpreadMs / Math.max(1, writers.length));
-    writers.forEach((writer, i) => setTimeout(() => writer.end('draining'), i * stepMs));
+    // Not the first one at once: another node that leaves in the same moment must have stopped taking streams by then.
+    writers.forEach((writer, i) => setTimeout(() => writer.end('draining'), (i + 1) * stepMs));
     const deadline = performance.now() + msMax;
     while (this.#count > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
     for (const writer of this.#writers) writer.destroy();
