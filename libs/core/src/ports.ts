@@ -147,7 +147,7 @@ export interface ClaimedItem {
 export interface WorkQueue {
   /**
    * One pull: hands out up to `count` items of a queue that are there, most urgent first, or else the first that comes.
-   * Resolves when it has handed out any, or when the signal aborts. @throws TaskstreamError log_unavailable, or the broker's own error
+   * Resolves when it has handed out any, when its time is over, or when the signal aborts. @throws TaskstreamError log_unavailable, or the broker's own error
    */
   pull(queue: string, count: number, onItem: (item: ClaimedItem) => void, signal: AbortSignal): Promise<void>;
 }

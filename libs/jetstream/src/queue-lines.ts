@@ -29,10 +29,11 @@ const CONSUMER_LEADER_ELECTED = `$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.${WO
 interface Claim {
   readonly count: number;
   left: number;
+  /** Its time is up: whoever claims may want to claim from another queue. */
+  late: boolean;
   readonly onMessage: (m: LeasedMessage) => void;
   readonly signal: AbortSignal;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly end: (error?: unknown) => void;
 }
 
 export class QueueLines {
@@ -75,13 +76,23 @@ export class QueueLines {
 
   /**
    * Hands out up to `count` messages that are there, else waits for one. Resolves when something was handed out, or
-   * when the signal aborts. @throws TaskstreamError log_unavailable, or what `prepare` throws
+   * after `claimMsMax`, or when the signal aborts. @throws TaskstreamError log_unavailable, or what `prepare` throws
    */
   claim(count: number, onMessage: (m: LeasedMessage) => void, signal: AbortSignal): Promise<void> {
     if (signal.aborted || count <= 0) return Promise.resolve();
     this.#hear(signal);
-    return new Promise((resolve, reject) => {
-      this.#claims.push({ count, left: count, onMessage, signal, resolve, reject });
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        claim.late = true;
+        if (!this.#looking) this.#settle();
+      }, this.#options.claimMsMax);
+      const end = (error?: unknown) => {
+        clearTimeout(timer);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const claim: Claim = { count, left: count, late: false, onMessage, signal, end };
+      this.#claims.push(claim);
       void this.#look();
     });
   }
@@ -170,11 +181,12 @@ export class QueueLines {
 
   /** Ends the claims that were given something, and those that are not wanted any more. */
   #settle(): void {
-    const over = this.#claims.filter(({ count, left, signal }) => left < count || signal.aborted);
+    const over = this.#claims.filter(({ count, left, late, signal }) => left < count || late || signal.aborted);
     if (over.length === 0) return;
     this.#claims = this.#claims.filter((claim) => !over.includes(claim));
-    for (const { resolve } of over) resolve();
-    if (this.#claims.length === 0 && over.some(({ signal }) => signal.aborted)) this.#cancel(this.#consumers);
+    for (const { end } of over) end();
+    // Nobody waits: an order that stood on would take a message from those who do.
+    if (this.#claims.length === 0 && over.some(({ count, left }) => left === count)) this.#cancel(this.#consumers);
   }
 
   #fail(error: unknown): void {
@@ -182,7 +194,7 @@ export class QueueLines {
     if (this.#claims.length === 0) return;
     if (performance.now() - this.#toldAt >= TELL_MS) {
       this.#toldAt = performance.now();
-      this.#claims.shift()?.reject(error);
+      this.#claims.shift()?.end(error);
     }
     this.#retrySoon();
   }

@@ -278,6 +278,18 @@ describe('slots that came free one by one', () => {
   });
 });
 
+describe('a pull', () => {
+  it('is over after claimMsMax, and leaves no order that would take what comes next', async () => {
+    await using brief = await connectStore(nats.url, { claimMsMax: 300, leaseMs: LEASE_MS });
+    const queue = newQueue();
+    const got: string[] = [];
+    await brief.store.work.pull(queue, 1, (item) => void got.push(item.taskId), new AbortController().signal);
+    const spec = await createTask(on, { queue });
+    const item = await claim(other, queue);
+    expect([item.taskId, item.delivery, got]).toEqual([spec.taskId, 1, []]);
+  });
+});
+
 describe('a line', () => {
   it('is asked again when its consumer has a new leader, which knows of no order', async () => {
     const queue = newQueue();
