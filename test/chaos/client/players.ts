@@ -20,7 +20,7 @@ export interface Play {
   readonly limits: NonNullable<ConnectionOptions['limits']>;
   /** The task that is followed; else `count` is called with `call`. */
   readonly taskId?: string;
-  readonly call?: { readonly n: number; readonly everyMs: number };
+  readonly call?: { readonly n: number; readonly everyMs: number; readonly untilRead?: boolean };
   readonly after?: number;
 }
 

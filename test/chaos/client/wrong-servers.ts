@@ -115,7 +115,7 @@ function judged(fault: Fault, seen: readonly SeenIn[]): WrongServerRow {
 
 async function play(player: Player, fault: Fault, scene: Scene): Promise<SeenIn> {
   await using server = await startSmallServer(fault);
-  const everyMs = scene === 'over' ? 0 : 3;
+  const timed = scene === 'over' ? { everyMs: 0 } : { everyMs: 3, untilRead: true };
   if (scene === 'beside') {
     const call = rpcRequest('tools/call', { name: 'count', arguments: BESIDE });
     await (await fetch(server.url, call)).text();
@@ -126,7 +126,7 @@ async function play(player: Player, fault: Fault, scene: Scene): Promise<SeenIn>
     limits: LIMITS,
     ...(scene === 'trimmed'
       ? { taskId: server.addTrimmed(OWNER, 5), after: 1 }
-      : { call: { n: COUNTED, everyMs }, ...(scene === 'resumed' && { after: 3 }) }),
+      : { call: { n: COUNTED, ...timed }, ...(scene === 'resumed' && { after: 3 }) }),
   });
   return { scene, ...seen };
 }

@@ -1,7 +1,7 @@
 /**
  * A small correct server of `tasks/stream` in memory, and the same server with one fault. For the kit to be tried on.
  *
- * It knows `server/discover`, `tools/call` of `count {n, everyMs}`, `tasks/get`, `tasks/cancel` and `tasks/stream`.
+ * It knows `server/discover`, `tools/call` of `count {n, everyMs, untilRead}`, `tasks/get`, `tasks/cancel` and `tasks/stream`.
  * The owner of a task is the `authorization` header. Without a fault it keeps every rule of SEP-2694.
  */
 import { randomUUID } from 'node:crypto';
@@ -57,6 +57,8 @@ interface StoredTask {
   status: 'working' | 'completed' | 'cancelled';
   readonly readers: Set<(event: StoredEvent | 'over') => void>;
   timer: NodeJS.Timeout | undefined;
+  /** Whether anybody has opened its stream. */
+  read: boolean;
 }
 
 export interface SmallServer extends AsyncDisposable {
@@ -70,7 +72,12 @@ const Request = z.looseObject({
   method: z.string(),
   params: z.looseObject({ _meta: z.looseObject({ progressToken: z.unknown().optional() }).optional() }).optional(),
 });
-const CountArgs = z.object({ n: z.int(), everyMs: z.int().default(0) });
+const CountArgs = z.object({
+  n: z.int(),
+  everyMs: z.int().default(0),
+  /** Half way it waits for its first reader, so that he finds stored events, and live ones after them. */
+  untilRead: z.boolean().default(false),
+});
 const TRIMMED_EVENTS = 12;
 const ODD_SEQ = 3;
 const RELATED = 'io.modelcontextprotocol/related-task';
@@ -94,6 +101,7 @@ class Tasks {
       status: 'working',
       readers: new Set(),
       timer: undefined,
+      read: false,
     };
     this.#tasks.set(task.taskId, task);
     this.append(task, 'com.example.task.status', { status: 'working' });
@@ -113,7 +121,7 @@ class Tasks {
     for (const tell of task.readers) tell(event);
   }
 
-  count(task: StoredTask, n: number, everyMs: number): void {
+  count(task: StoredTask, { n, everyMs, untilRead }: z.infer<typeof CountArgs>): void {
     let i = 0;
     const step = () => {
       const odd = i === ODD_SEQ;
@@ -132,6 +140,7 @@ class Tasks {
       return;
     }
     task.timer = setInterval(() => {
+      if (untilRead && !task.read && i >= n / 2) return;
       if (i < n) step();
       else this.end(task, 'completed');
     }, everyMs);
@@ -189,7 +198,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
       const args = CountArgs.safeParse(params?.['arguments']);
       if (!args.success) return invalid('arguments: expected n and everyMs');
       const task = tasks.create(owner);
-      tasks.count(task, args.data.n, args.data.everyMs);
+      tasks.count(task, args.data);
       const result = { resultType: 'task', ...described(task) };
       if (fault !== 'sends events with tools/call') return reply({ result });
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -266,6 +275,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
     };
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(': open\n\n');
+    task.read = true;
     const from =
       cursor === undefined
         ? fault === 'starts with live events without a cursor' && task.status === 'working'
@@ -304,7 +314,7 @@ export async function startSmallServer(fault?: Fault): Promise<SmallServer> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
     addTrimmed(owner, earliestSeq) {
       const task = tasks.create(owner);
-      tasks.count(task, TRIMMED_EVENTS, 0);
+      tasks.count(task, CountArgs.parse({ n: TRIMMED_EVENTS }));
       task.events.splice(
         0,
         task.events.findIndex((e) => e.seq === earliestSeq),
