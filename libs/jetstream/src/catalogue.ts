@@ -47,7 +47,6 @@ export async function watchToolCatalogue(
   const bucket = await openBucket(broker, options);
   const tools = new Map<string, ToolDefinition>();
   const listeners = new Set<() => void>();
-  const watch = await bucket.watch();
   const revisions = new Map<string, number>();
   const apply = (entry: { key: string; revision: number; operation: string; string(): string }) => {
     // A replica that lags may read an older definition than the watch has brought.
@@ -66,18 +65,26 @@ export async function watchToolCatalogue(
       onInvalid(entry.key, error instanceof Error ? error.message : String(error));
     }
   };
-  void (async () => {
-    for await (const entry of watch) {
-      apply(entry);
-      for (const listener of listeners) listener();
+  const watch = await whileUnavailable('reading the tool catalogue', options.readRetryMsMax, async () => {
+    const begun = await bucket.watch();
+    void (async () => {
+      for await (const entry of begun) {
+        apply(entry);
+        for (const listener of listeners) listener();
+      }
+    })();
+    try {
+      // A watch of an empty bucket says nothing; the keys tell whether there is something to wait for.
+      for await (const key of await bucket.keys()) {
+        const entry = await bucket.get(key);
+        if (entry !== null) apply(entry);
+      }
+      return begun;
+    } catch (error) {
+      begun.stop();
+      throw error;
     }
-  })();
-  // A watch of an empty bucket says nothing; the keys tell whether there is something to wait for.
-  const keys = await bucket.keys();
-  for await (const key of keys) {
-    const entry = await bucket.get(key);
-    if (entry !== null) apply(entry);
-  }
+  });
   return {
     list: () => [...tools.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     get: (name) => tools.get(name),
