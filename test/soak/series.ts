@@ -26,7 +26,8 @@ export const MEASURES = {
   connections: { name: 'connections', unit: '', slack: 4 },
   subscriptions: { name: 'subscriptions of clients', unit: '', slack: 50 },
   consumers: { name: 'consumers, replicas counted', unit: '', slack: 3 },
-  slowConsumers: { name: 'slow consumers', unit: '', slack: 0 },
+  /** A counter that only rises: connections that nats-server gave up on, as those of stopped nodes. */
+  slowConsumers: { name: 'slow consumers so far', unit: '', slack: null },
   messages: { name: 'messages in streams, replicas counted', unit: '', slack: 1_000 },
   /** Other work of the machine is in it. */
   cpu: { name: 'CPU of all cores', unit: '%', slack: null },
