@@ -33,7 +33,7 @@ interface Claim {
   late: boolean;
   readonly onMessage: (m: LeasedMessage) => void;
   readonly signal: AbortSignal;
-  readonly end: (error?: unknown) => void;
+  readonly end: (error?: Error) => void;
 }
 
 export class QueueLines {
@@ -86,7 +86,7 @@ export class QueueLines {
         claim.late = true;
         if (!this.#looking) this.#settle();
       }, this.#options.claimMsMax);
-      const end = (error?: unknown) => {
+      const end = (error?: Error) => {
         clearTimeout(timer);
         if (error === undefined) resolve();
         else reject(error);
@@ -194,7 +194,7 @@ export class QueueLines {
     if (this.#claims.length === 0) return;
     if (performance.now() - this.#toldAt >= TELL_MS) {
       this.#toldAt = performance.now();
-      this.#claims.shift()?.end(error);
+      this.#claims.shift()?.end(error instanceof Error ? error : new Error(String(error)));
     }
     this.#retrySoon();
   }
