@@ -5,13 +5,12 @@
  * Processor time is the kernel's count, so other work on the machine changes it little; how long the streams waited is
  * the machine's business as much as ours.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { openToFirstEvent } from './first-event.js';
 import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import { processorMs } from './processor-time.js';
 import type { Values } from './report.js';
 import { inTurns } from './rounds.js';
-import { NumberScanner, openSse, SEQ_MARK } from './sse-socket.js';
 import { stopAll } from '../support/system.js';
 import { percentile } from './statistics.js';
 import { startTasks, writeLog, type WrittenTask } from './tasks.js';
@@ -20,7 +19,6 @@ import { startTasks, writeLog, type WrittenTask } from './tasks.js';
 const BEHIND = 3;
 const EVENTS = 20;
 const WARM_ROUNDS = 10;
-const FIRST_EVENT_MS_MAX = 30_000;
 
 export async function measureMoves(scale: Scale, nodes: 1 | 3): Promise<Values> {
   await using ground = await layGround(nodes);
@@ -35,9 +33,10 @@ async function moves(ground: Ground, scale: Scale): Promise<Values> {
     for (const task of tasks) await writeLog(task, EVENTS, 1);
     const before = await processorMs([frontEnd.pid]);
     const waits = await Promise.all(
-      Array.from({ length: scale.movedStreams }, (_, i) =>
-        openToFirstEvent(frontEnd.endpoint, tasks[i % tasks.length] as WrittenTask),
-      ),
+      Array.from({ length: scale.movedStreams }, (_, i) => {
+        const { taskId, log } = tasks[i % tasks.length] as WrittenTask;
+        return openToFirstEvent(frontEnd.endpoint, taskId, log.nextSeq - 1 - BEHIND);
+      }),
     );
     return { waits, usedMs: (await processorMs([frontEnd.pid])) - before };
   };
@@ -54,19 +53,4 @@ async function moves(ground: Ground, scale: Scale): Promise<Values> {
   } finally {
     await stopAll([frontEnd], 'SIGKILL');
   }
-}
-
-async function openToFirstEvent(endpoint: string, task: WrittenTask): Promise<number> {
-  const startedAt = performance.now();
-  let came: () => void = () => undefined;
-  const arrived = new Promise<boolean>((resolve) => (came = () => resolve(true)));
-  const scanner = new NumberScanner(SEQ_MARK, () => came());
-  const socket = await openSse(endpoint, task.taskId, task.log.nextSeq - 1 - BEHIND, (chunk) => scanner.feed(chunk));
-  const timeout = delay(FIRST_EVENT_MS_MAX, false, { ref: false });
-  const here = await Promise.race([arrived, socket.closed.then(() => false), timeout]);
-  const tookMs = performance.now() - startedAt;
-  socket.destroy();
-  await socket.closed;
-  if (!here) throw new Error(`no event came on a stream of ${task.taskId}`);
-  return tookMs;
 }

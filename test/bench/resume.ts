@@ -3,11 +3,12 @@
  * without a feed on the node. Bare: a new ordered consumer on another connection, until its first message.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { openToFirstEvent } from './first-event.js';
 import { CURSORS } from './figures-log.js';
 import type { Scale } from './scale.js';
 import { layGround, type Ground } from './ground.js';
 import type { Values } from './report.js';
-import { NumberScanner, openSse, SEQ_MARK } from './sse-socket.js';
+import { openSse } from './sse-socket.js';
 import { percentile } from './statistics.js';
 import { startTask, writeLog } from './tasks.js';
 
@@ -16,7 +17,6 @@ const PACKING = 10;
 const LIVE_EVENTS = 200;
 /** A feed without readers is gone after its linger and one tick of the reader. */
 const FEED_GONE_MS = 350;
-const FIRST_EVENT_MS_MAX = 10_000;
 
 export async function measureResumes(scale: Scale, nodes: 1 | 3): Promise<Values> {
   await using ground = await layGround(nodes);
@@ -60,29 +60,6 @@ export async function measureResumes(scale: Scale, nodes: 1 | 3): Promise<Values
     values[`${id}.p99`] = percentile(ms, 0.99);
   }
   return values;
-}
-
-/** Milliseconds. @throws Error when no event comes, or another one than the cursor asks for */
-async function openToFirstEvent(endpoint: string, taskId: string, after: number | undefined): Promise<number> {
-  const startedAt = performance.now();
-  let first: number | undefined;
-  let tookMs = 0;
-  let came: () => void = () => undefined;
-  const arrived = new Promise<void>((resolve) => (came = resolve));
-  const scanner = new NumberScanner(SEQ_MARK, (seq) => {
-    if (first !== undefined) return;
-    first = seq;
-    tookMs = performance.now() - startedAt;
-    came();
-  });
-  const socket = await openSse(endpoint, taskId, after, (chunk) => scanner.feed(chunk));
-  const timeout = delay(FIRST_EVENT_MS_MAX, undefined, { ref: false });
-  await Promise.race([arrived, socket.closed, timeout]);
-  socket.destroy();
-  await socket.closed;
-  const wanted = after === undefined ? 0 : after + 1;
-  if (first !== wanted) throw new Error(`after ${after} came ${first ?? 'nothing'}, expected ${wanted}`);
-  return tookMs;
 }
 
 /** Stream sequences where the cursors lie: what a client would have to know to use a consumer of its own. */

@@ -29,7 +29,6 @@ import type {
   Position,
   StateOf,
 } from './follow-types.js';
-
 import { faultFailure } from './wire-fault.js';
 
 type Cell<P extends Phase, I extends InputType> = (state: StateOf<P>, input: InputOf<I>, env: FollowEnv) => FollowStep;

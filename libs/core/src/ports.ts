@@ -12,12 +12,15 @@ import type { RecordedStep } from './steps.js';
 import type { ToolDefinition } from './tool-definition.js';
 
 /**
+ * Told which bound kept something back, by its key in the configuration; `slowed`: it only waits, goes behind others, or
+ * was left out because a later one says more.
+ */
+export type LimitHit = (limit: string, how?: 'slowed') => void;
+
+/**
  * What becomes of an event that is still queued when the next one of the same type and identity comes: the texts are
  * put together (`text`), or the later payload stands for both (`latest`).
  */
-/** Told which bound kept something back, by its key in the configuration; `slowed`: it only waits, or goes behind others. */
-export type LimitHit = (limit: string, how?: 'slowed') => void;
-
 export type CoalesceRule = 'text' | 'latest';
 
 /** An event before it has a seq. `payload` must be a JSON object. */
@@ -126,7 +129,10 @@ export interface ClaimedItem {
   readonly queuedAtMs: number;
   /** Extends the lease by its full length. False when nothing was sent, because the broker is disconnected. */
   extend(): boolean;
-  /** Removes the item, or leaves it to its next holder when the broker is not heard for the rest of the lease. Only after an own append has landed. */
+  /**
+   * Removes the item, or leaves it to its next holder when the broker is not heard for the rest of the lease. Only after
+   * an own append has landed.
+   */
   ack(): Promise<void>;
   /** The same for a task that goes on later: not after the lease has run out, because it may be another attempt's then. */
   ackInTime(): Promise<void>;

@@ -1,8 +1,8 @@
 /**
  * A message that a pull consumer has leased to us, and what may be said about it to the server.
  *
- * Invariant: one final thing is said, and only an ack again, when it may not have been heard; an extension can be sent by anybody who knows the ack subject, so that a
- * lease can be kept by another thread.
+ * Invariant: one final thing is said, and only an ack again, when it may not have been heard; an extension can be sent by
+ * anybody who knows the ack subject, so that a lease can be kept by another thread.
  */
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 
@@ -20,8 +20,8 @@ export class LeasedMessage {
   readonly delivery: number;
   readonly storedAtMs: number;
   readonly #nc: NatsConnection;
-  #settled = false;
-  #acking = false;
+  /** The final thing that was said. */
+  #said: 'ack' | 'other' | undefined;
 
   private constructor(nc: NatsConnection, m: Msg, ackSubject: string) {
     const tokens = ackSubject.split('.');
@@ -41,14 +41,13 @@ export class LeasedMessage {
   }
 
   extend(): void {
-    if (!this.#settled) this.#nc.publish(this.ackSubject, EXTEND);
+    if (this.#said === undefined) this.#nc.publish(this.ackSubject, EXTEND);
   }
 
   /** Resolves when the server has removed the message; may be called again when it did not answer. */
   async ack(timeoutMs: number): Promise<void> {
-    if (this.#settled && !this.#acking) return;
-    this.#settled = true;
-    this.#acking = true;
+    if (this.#said === 'other') return;
+    this.#said = 'ack';
     await this.#nc.request(this.ackSubject, '+ACK', { timeout: timeoutMs });
   }
 
@@ -61,8 +60,8 @@ export class LeasedMessage {
   }
 
   #say(what: string): void {
-    if (this.#settled) return;
-    this.#settled = true;
+    if (this.#said !== undefined) return;
+    this.#said = 'other';
     this.#nc.publish(this.ackSubject, what);
   }
 }

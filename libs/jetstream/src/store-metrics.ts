@@ -3,7 +3,7 @@
  *
  * Invariant: the factory is whatever makes counters and histograms; no metrics library is imported here.
  */
-import type { Repair } from '@taskstream/core';
+import type { LimitHit, Repair } from '@taskstream/core';
 import type { StoreObserver } from './store.js';
 
 const REPAIRS: ReadonlyArray<Exclude<Repair, 'nothing'>> = ['queue', 'expire', 'cancel', 'orphan'];
@@ -23,7 +23,7 @@ export interface WarnLog {
   warn(facts: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: StoreObserver['limitHit']): StoreObserver {
+export function observeStore(metrics: MetricFactory, log: WarnLog, limitHit: LimitHit): StoreObserver {
   const counter = (name: string, help: string, labels: readonly string[] = []) =>
     metrics.counter({ name, unit: 'none', help, labels });
   const packs = counter('packs_appended', 'Packs that this process has appended to event logs');

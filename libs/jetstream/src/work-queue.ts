@@ -6,7 +6,7 @@
  * answers an ack is no fault of the item's.
  */
 import type { ClaimedItem, TaskSpec, WorkQueue } from '@taskstream/core';
-import { parseTaskId, TaskstreamError } from '@taskstream/core';
+import { isTaskstreamError, parseTaskId, TaskstreamError } from '@taskstream/core';
 import type { Broker } from './broker.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { LeasedMessage } from './leased-message.js';
@@ -16,10 +16,10 @@ import type { StoreOptions } from './options.js';
 import { provisionQueue } from './provision.js';
 import { QueueLines } from './queue-lines.js';
 import type { RunningLimits } from './running-limits.js';
-import { sleep, sleepOrAbort, whileUnavailable } from './waiting.js';
+import { sleepOrAbort, whileUnavailable } from './waiting.js';
 
-const ACK_RETRY_MS = 50;
-const ACK_RETRY_MS_MAX = 500;
+/** An answer is waited for so long at the least, though the lease is nearly over. */
+const ACK_MS_MIN = 50;
 
 /** Publishes the item of a task. Resolves with false when an item is there already. @throws TaskstreamError log_unavailable, stream_full */
 export async function publishWorkItem(broker: Broker, options: StoreOptions, spec: TaskSpec): Promise<boolean> {
@@ -110,16 +110,12 @@ export class JetStreamWorkQueue implements WorkQueue {
     const leftMs = () => leasedAtMs + leaseMs - performance.now();
     // Not heard by the end of the lease: the item comes back, and whoever gets it sees what its log says.
     const ack = async () => {
-      const { readTimeoutMs } = this.#options;
-      for (let waitMs = ACK_RETRY_MS; ; waitMs = Math.min(waitMs * 2, ACK_RETRY_MS_MAX)) {
-        try {
-          return await m.ack(Math.max(ACK_RETRY_MS, Math.min(readTimeoutMs, leftMs())));
-        } catch (error) {
-          if (!isNatsFault(error, 'unavailable', 'closed')) throw error;
-          if (broker.nc.isClosed() || leftMs() <= waitMs) return undefined;
-        }
-        await sleep(waitMs);
-      }
+      const timeoutMs = () => Math.max(ACK_MS_MIN, Math.min(this.#options.readTimeoutMs, leftMs()));
+      await whileUnavailable(`removing an item of ${m.subject}`, leftMs(), () => m.ack(timeoutMs())).catch(
+        (error: unknown) => {
+          if (!isTaskstreamError(error, 'log_unavailable') && !isNatsFault(error, 'closed')) throw error;
+        },
+      );
     };
     return {
       itemId: String(m.streamSeq),

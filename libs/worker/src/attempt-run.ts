@@ -16,6 +16,7 @@ import {
   type TaskSpec,
   type Tail,
 } from '@taskstream/core';
+import type { StatusPayload } from '@taskstream/protocol';
 import { dueInMs, limitsOf } from './admission.js';
 import type { Tool } from './define-tool.js';
 import { LostRace, orLostRace } from './lost-race.js';
@@ -148,27 +149,26 @@ export class AttemptRun {
 
   async #fail(spec: TaskSpec, tail: Tail, failures: number): Promise<void> {
     const message = `The task ended its worker ${failures} times; it is not tried again`;
-    await orLostRace(this.#store.failTask(spec, tail, failed(message, { code: -32603, message }).status));
+    await this.#end(spec, tail, failed(message, { code: -32603, message }).status, 'attempts exhausted');
+  }
+
+  /** Ends the task without an attempt. */
+  async #end(spec: TaskSpec, tail: Tail, status: StatusPayload, why: string): Promise<void> {
+    await orLostRace(this.#store.failTask(spec, tail, status));
     await this.#leave(spec);
     await this.#item.ack();
-    this.#observer.released({ taskId: spec.taskId, why: 'attempts exhausted' });
+    this.#observer.released({ taskId: spec.taskId, why });
   }
 
   async #start(spec: TaskSpec, tail: Tail, start: Extract<DispatchDecision, { type: 'start' }>): Promise<void> {
     const tool = this.#tools.get(spec.tool);
     const deadline = deadlineOf(spec, tool);
     if (deadline !== undefined && deadline.atMs <= Date.now()) {
-      await orLostRace(this.#store.failTask(spec, tail, deadline.status));
-      await this.#leave(spec);
-      await this.#item.ack();
-      this.#observer.released({ taskId: spec.taskId, why: 'expired' });
+      await this.#end(spec, tail, deadline.status, 'expired');
       return;
     }
     if (await parentIsOver(this.#store, spec)) {
-      await orLostRace(this.#store.failTask(spec, tail, { status: 'cancelled', statusMessage: PARENT_OVER }));
-      await this.#leave(spec);
-      await this.#item.ack();
-      this.#observer.released({ taskId: spec.taskId, why: 'its parent is over' });
+      await this.#end(spec, tail, { status: 'cancelled', statusMessage: PARENT_OVER }, 'its parent is over');
       return;
     }
     if (tool === undefined) {

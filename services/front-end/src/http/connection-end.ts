@@ -1,8 +1,9 @@
 /**
  * The ends of a connection that Node leaves to the application.
  *
- * Invariants: a server that listens no more keeps no connection for another request; whoever waits for a response's `close` hears it, also when the response never got its turn on a
- * connection with pipelined requests; a client whose body is refused can read why before the connection goes.
+ * Invariants: a server that listens no more keeps no connection for another request; whoever waits for a response's
+ * `close` hears it, also when the response never got its turn on a connection with pipelined requests; a client whose
+ * body is refused can read why before the connection goes.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 

@@ -1,7 +1,7 @@
 /**
  * What the MCP handlers are built from.
  */
-import type { EventReader, RetentionClass, TaskStore, ToolCatalogue } from '@taskstream/core';
+import type { EventReader, LimitHit, RetentionClass, TaskStore, ToolCatalogue } from '@taskstream/core';
 import type { FrontEndLimits } from '../config.js';
 import type { OwnedTasks } from '../owned-tasks.js';
 import type { OpenCalls } from './open-calls.js';
@@ -19,7 +19,7 @@ export interface McpParts {
   readonly retentionClasses: ReadonlyArray<RetentionClass>;
   readonly shards: number;
   readonly limits: FrontEndLimits;
-  /** Told which limit refused something, by its key, or `draining`; `slowed`: it was only left out or waits. */
-  readonly limitHit: (limit: string, how?: 'slowed') => void;
+  /** Also told `draining`, which is no key. */
+  readonly limitHit: LimitHit;
   readonly serverInfo: { readonly name: string; readonly version: string };
 }

@@ -4,9 +4,9 @@
  * Invariants: values only rise, as MCP demands; a short burst passes and a flood does not, so that a client that reads
  * slowly costs no memory: what is left out is overtaken by what follows.
  */
+import type { LimitHit } from '@taskstream/core';
 import type { ProgressPayload } from '@taskstream/protocol';
 import * as z from 'zod';
-import type { McpParts } from './parts.js';
 
 export type ProgressToken = string | number;
 
@@ -54,7 +54,7 @@ export function progressRelay(
   token: ProgressToken | undefined,
   perSecondMax: number,
   send: (notification: { method: 'notifications/progress'; params: Record<string, unknown> }) => void,
-  limitHit: McpParts['limitHit'],
+  limitHit: LimitHit,
 ): ((report: ProgressPayload) => void) | undefined {
   if (token === undefined) return undefined;
   const gate = new ProgressGate(perSecondMax, performance.now(), () => limitHit('progressPerSecondMax', 'slowed'));
