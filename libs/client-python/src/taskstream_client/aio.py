@@ -67,7 +67,7 @@ class AsyncTaskClient(ClientBase):
         self, name: str, arguments: Json | None = None, *, idempotency_key: str | None = None
     ) -> AsyncTaskHandle:
         """Calls a tool; the handle is the same for tools that run as a task and for tools that answer at once."""
-        script = calls.call_tool(self._service, self._tools, name, {} if arguments is None else arguments, idempotency_key, self._ask)
+        script = calls.call_tool(self._service, self._tools, name, arguments, idempotency_key, self._ask)
         called = await self._run(script)
         return AsyncTaskHandle(self, called.task_id, called.result)
 

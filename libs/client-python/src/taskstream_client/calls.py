@@ -101,6 +101,7 @@ def call_tool(
     """@raises ClientError rpc_error, maybe_executed, input_unanswered, and those of the connection"""
     if not isinstance(name, str) or not name:
         raise ClientError("invalid_argument", f"name: expected a non-empty string, got {type(name).__name__}")
+    arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict):
         raise ClientError("invalid_argument", f"arguments: expected a dict, got {type(arguments).__name__}")
     if idempotency_key is not None and not (isinstance(idempotency_key, str) and idempotency_key):

@@ -78,7 +78,7 @@ class TaskClient(ClientBase):
         self, name: str, arguments: Json | None = None, *, idempotency_key: str | None = None
     ) -> TaskHandle:
         """Calls a tool; the handle is the same for tools that run as a task and for tools that answer at once."""
-        script = calls.call_tool(self._service, self._tools, name, {} if arguments is None else arguments, idempotency_key, self._ask)
+        script = calls.call_tool(self._service, self._tools, name, arguments, idempotency_key, self._ask)
         called = self._run(script)
         return TaskHandle(self, called.task_id, called.result)
 
